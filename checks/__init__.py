@@ -1,0 +1,1 @@
+"""Looks, never writes: every check returns findings as data. May import `storage`."""

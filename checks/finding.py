@@ -1,0 +1,71 @@
+"""What a check found: data, never an exception. A check that could not run raises instead."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """`KNOWN` marks what was already so in the source: reported, but no failure of the copy."""
+
+    OK = "ok"
+    KNOWN = "known"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One difference or violation. Values are renderings for people, cut to a bounded length.
+
+    `known` is true where the source already had it. `hint` is the corrective action.
+    """
+
+    check: str
+    table: str = ""
+    key: str = ""
+    column: str = ""
+    expected: str = ""
+    actual: str = ""
+    hint: str = ""
+    known: bool = False
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The outcome of one check on one subject (a table, or the database where `table` is empty).
+
+    `total` and `known` count all that was found, exactly; `findings` shows a bounded number of
+    them. `counts` carries the check's figures, such as rows compared.
+    """
+
+    check: str
+    table: str = ""
+    total: int = 0
+    known: int = 0
+    findings: tuple[Finding, ...] = ()
+    counts: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def verdict(self) -> Verdict:
+        """OK without findings, KNOWN where all of them were in the source already, else FAILED."""
+        if self.total == 0:
+            return Verdict.OK
+        return Verdict.KNOWN if self.known == self.total else Verdict.FAILED
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that one verification looked at."""
+
+    results: tuple[CheckResult, ...]
+
+    @property
+    def passed(self) -> bool:
+        """True where no result failed; what the source already had does not fail it."""
+        return all(result.verdict is not Verdict.FAILED for result in self.results)
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """All findings shown, in the order of the checks."""
+        return [finding for result in self.results for finding in result.findings]

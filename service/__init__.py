@@ -1,0 +1,1 @@
+"""Decides and acts: commands, use cases and what people see. May import `checks` and `storage`."""

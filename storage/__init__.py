@@ -1,0 +1,1 @@
+"""Holds: snapshots, the journal, databases and models. Imports neither `service` nor `checks`."""

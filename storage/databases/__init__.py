@@ -1,0 +1,1 @@
+"""SQLite databases: opening, describing, copying. The only rooms that know sqlite3."""

@@ -1,0 +1,135 @@
+"""Opening databases: each kind of file in the one way that is safe for it.
+
+The live source is only ever read, through SQLite and never as a file: reading or hashing the file
+in a process that has it open would drop SQLite's locks. Stored images are ours and never change, so
+they are opened immutable and leave no sidecars.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from junmai_svc.storage.databases import interruption
+from junmai_svc.storage.databases.failures import translated
+from junmai_svc.storage.errors import IntegrityError, NotFoundError
+
+BUSY_SECONDS = 5.0
+SIDECARS = ("-wal", "-shm", "-journal")
+
+Mode = Literal["ro", "rw", "rwc"]
+
+
+def uri(path: Path, mode: Mode, *, immutable: bool = False) -> str:
+    """Return the SQLite URI of a file, with every character of its path escaped."""
+    absolute = path.absolute().as_posix()
+    prefix = "" if absolute.startswith("/") else "/"
+    return f"file:{quote(prefix + absolute)}?mode={mode}" + ("&immutable=1" if immutable else "")
+
+
+def sidecar(path: Path, suffix: str) -> Path:
+    """Return the path of a database's -wal, -shm or -journal."""
+    return path.with_name(path.name + suffix)
+
+
+def require_database(path: Path, what: str = "Source database") -> None:
+    """Make sure that a file that could be a database is there, without opening it.
+
+    Raises:
+        NotFoundError: nothing is there, or a folder.
+        IntegrityError: the file is empty.
+    """
+    with translated("look at", path):
+        if path.is_dir():
+            raise NotFoundError(
+                f"{what} not found: {path} is a folder", "Check the path to your database file."
+            )
+        if not path.exists():
+            raise NotFoundError(
+                f"{what} not found: {path}", "Check the path to your database file."
+            )
+        if path.stat().st_size == 0:
+            raise IntegrityError(
+                f"Can't read {path}: the file is empty, which is no database",
+                "Check the path to your database file.",
+            )
+
+
+@contextmanager
+def reading(path: Path, *, busy_seconds: float = BUSY_SECONDS) -> Iterator[sqlite3.Connection]:
+    """Open a live database for one consistent read transaction that never writes to it.
+
+    Opened read-only where a -wal or -journal is there. Otherwise read-write, as `mode=ro` on a
+    clean WAL database would leave a -wal and a -shm behind; should commits of others have come
+    into a -wal meanwhile, a read-only connection outlives ours, so that ours is not the one whose
+    close folds them into the main file.
+
+    Raises:
+        NotFoundError, LockedError, AccessDeniedError, IntegrityError: it can't be read.
+    """
+    require_database(path)
+    busy = any(sidecar(path, suffix).exists() for suffix in ("-wal", "-journal"))
+    mode: Mode = "ro" if busy else "rw"
+    with translated("read", path), closing(_connect(uri(path, mode), busy_seconds)) as connection:
+        connection.execute("PRAGMA query_only = 1")
+        connection.execute("BEGIN")
+        # The first read takes the lock; without it backup() would wait for ever on a busy file.
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        try:
+            yield connection
+        finally:
+            connection.rollback()
+            if mode == "rw" and _has_content(sidecar(path, "-wal")):
+                with closing(_connect(uri(path, "ro"), busy_seconds)) as last:
+                    last.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+                    connection.close()
+
+
+@contextmanager
+def reading_image(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open an image that nobody writes any more (a stored snapshot), leaving nothing beside it.
+
+    Raises:
+        NotFoundError, AccessDeniedError, IntegrityError: it can't be read.
+    """
+    require_database(path, "Backup")
+    with (
+        translated("read", path),
+        closing(_connect(uri(path, "ro", immutable=True), BUSY_SECONDS)) as connection,
+    ):
+        yield connection
+
+
+@contextmanager
+def writing(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connection]:
+    """Open a staged file of our own for reading and writing.
+
+    CHECK constraints are only known to SQLite on such a connection, so images are checked through
+    it too, before they get their final name.
+
+    Raises:
+        AccessDeniedError, NoSpaceError, IntegrityError: it can't be opened or written.
+    """
+    mode: Mode = "rwc" if create else "rw"
+    with (
+        translated("write", path),
+        closing(_connect(uri(path, mode), BUSY_SECONDS)) as connection,
+    ):
+        yield connection
+
+
+def _connect(address: str, busy_seconds: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        address, uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False
+    )
+    interruption.watch(connection)
+    return connection
+
+
+def _has_content(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False

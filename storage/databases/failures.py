@@ -1,0 +1,124 @@
+"""Foreign errors of SQLite and the operating system, translated once into this project's tree."""
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import peewee
+
+from junmai_svc.storage.databases import interruption
+from junmai_svc.storage.errors import (
+    AccessDeniedError,
+    IntegrityError,
+    InterruptedRunError,
+    JunmaiError,
+    LockedError,
+    MigrationFailedError,
+    NoSpaceError,
+    NotFoundError,
+    StorageUnavailableError,
+)
+
+LOCKED_HINT = "Close the program that uses it, or wait until it has finished, and try again."
+DAMAGED_HINT = (
+    "Restore the newest good backup with `junmai-svc restore latest --to PATH`; keep this file,"
+    " some of its rows may still be readable."
+)
+SPACE_HINT = "Free some space, or name another folder, and run the same command again."
+ACCESS_HINT = "Check who owns the file and its folder, and run as a user who may use both."
+
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+@contextmanager
+def translated(doing: str, path: Path | str) -> Iterator[None]:
+    """Turn what SQLite, peewee and the operating system raise inside into JunmaiError.
+
+    `doing` completes "Can't ...", such as "back up"; `path` is the file that it was done to.
+
+    Raises:
+        JunmaiError: whichever of the tree fits; the foreign error is its cause.
+    """
+    try:
+        yield
+    except JunmaiError:
+        raise
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        raise from_sqlite(error, doing, path) from error
+    except peewee.PeeweeException as error:
+        cause = error.__cause__ or error.__context__
+        if not isinstance(cause, sqlite3.Error):
+            raise
+        raise from_sqlite(cause, doing, path) from error
+    except OSError as error:
+        raise from_os(error, doing, path) from error
+    except UnicodeDecodeError as error:
+        raise IntegrityError(
+            f"Can't {doing} {path}: its schema holds text that is not valid UTF-8", DAMAGED_HINT
+        ) from error
+
+
+def from_sqlite(error: Exception, doing: str, path: Path | str) -> JunmaiError:
+    """Return the JunmaiError for an exception of the sqlite3 module."""
+    signum = interruption.received()
+    if signum is not None:
+        return InterruptedRunError(signum)
+    what = f"Can't {doing} {path}: {error}"
+    name = str(getattr(error, "sqlite_errorname", "") or "")
+    text = str(error).lower()
+    if name.startswith("SQLITE_INTERRUPT"):
+        return MigrationFailedError(
+            f"Can't {doing} {path}: it took longer than allowed",
+            "A CHECK, a view or a trigger may run for ever; look at the schema.",
+        )
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return LockedError(f"Can't {doing} {path}: the database is locked", LOCKED_HINT)
+    if name.startswith("SQLITE_FULL"):
+        return NoSpaceError(f"Can't {doing} {path}: the disk is full", SPACE_HINT)
+    if name.startswith(("SQLITE_READONLY_R", "SQLITE_CANTOPEN")) and _hot_journal(path):
+        return IntegrityError(
+            f"Can't {doing} {path}: it was left in the middle of a transaction (a hot journal)",
+            "Open it once in its application, which finishes or takes back the transaction.",
+        )
+    if name.startswith(("SQLITE_PERM", "SQLITE_AUTH", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
+        return AccessDeniedError(what, ACCESS_HINT)
+    if name.startswith("SQLITE_NOTADB"):
+        return IntegrityError(
+            f"Can't {doing} {path}: it is not a SQLite database, or it is encrypted",
+            "Check the path; an encrypted database must be decrypted by its application first.",
+        )
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_FORMAT")) or "malformed" in text:
+        return IntegrityError(
+            f"Can't {doing} {path}: the database is damaged ({error})", DAMAGED_HINT
+        )
+    if name.startswith("SQLITE_IOERR"):
+        return StorageUnavailableError(
+            what, "Check the disk; when it answers again, run the same command again."
+        )
+    if "no such collation" in text or "no such module" in text or "no such function" in text:
+        return IntegrityError(
+            what, "The database needs an extension that this program doesn't have."
+        )
+    if "could not decode" in text:
+        return IntegrityError(f"{what}: it holds text that is not valid UTF-8", DAMAGED_HINT)
+    return MigrationFailedError(what, "Nothing was published; see the log for details.")
+
+
+def from_os(error: OSError, doing: str, path: Path | str) -> JunmaiError:
+    """Return the JunmaiError for an exception of the operating system."""
+    place = error.filename or path
+    what = f"Can't {doing} {place}: {error.strerror or error}"
+    if error.errno in _NO_SPACE:
+        return NoSpaceError(what, SPACE_HINT)
+    if error.errno in _DENIED:
+        return AccessDeniedError(what, ACCESS_HINT)
+    if error.errno == errno.ENOENT:
+        return NotFoundError(what, "Check the path.")
+    return StorageUnavailableError(what, "Check the disk, then run the same command again.")
+
+
+def _hot_journal(path: Path | str) -> bool:
+    return Path(f"{path}-journal").exists()

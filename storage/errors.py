@@ -1,0 +1,80 @@
+"""The one tree of errors. Each says what went wrong, with which thing and where, and what to do.
+
+    JunmaiError
+    ├── UsageError             the call or the configuration is wrong
+    │   └── PlanError          the source does not fit the target schema; nothing was done
+    ├── NotFoundError          a file, a snapshot, a run that should be there is not
+    ├── LockedError            somebody else is using the database
+    ├── AccessDeniedError      the operating system or the store refuses
+    ├── IntegrityError         bytes are not what they should be
+    │   └── ChecksumError      a digest differs from the recorded one
+    ├── MigrationFailedError   the target was not published; source and backup are as they were
+    ├── JournalConflictError   somebody appended to the stream first
+    ├── StorageUnavailableError   may work later
+    ├── NoSpaceError           a disk or a quota is full
+    └── InterruptedRunError    SIGINT or SIGTERM arrived
+
+Foreign errors (sqlite3, OSError, peewee) are translated at the edge where they arise and chained.
+Exit codes belong to `service.exits`, the only place that knows them.
+"""
+
+
+class JunmaiError(Exception):
+    """An error a person is told about: `message` names what, which and where; `hint` what to do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(JunmaiError):
+    """The arguments or the configuration can't be used as they are."""
+
+
+class PlanError(UsageError):
+    """The source holds something that the plan does not account for; nothing has been written."""
+
+
+class NotFoundError(JunmaiError):
+    """Something that was named does not exist."""
+
+
+class LockedError(JunmaiError):
+    """Another process or run holds the database."""
+
+
+class AccessDeniedError(JunmaiError):
+    """Permissions do not allow it."""
+
+
+class IntegrityError(JunmaiError):
+    """A database, manifest or journal is damaged, or is not what it claims to be."""
+
+
+class ChecksumError(IntegrityError):
+    """The SHA-256 of the bytes differs from the one recorded."""
+
+
+class MigrationFailedError(JunmaiError):
+    """The migration stopped before it published anything."""
+
+
+class JournalConflictError(JunmaiError):
+    """The stream is not at the version that the caller expected."""
+
+
+class StorageUnavailableError(JunmaiError):
+    """A store or device did not answer; the same call may work later."""
+
+
+class NoSpaceError(JunmaiError):
+    """There is no room for what had to be written; what was there before is intact."""
+
+
+class InterruptedRunError(JunmaiError):
+    """A signal asked the run to stop; `signum` says which."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__("Interrupted", "Run the same command again: nothing half-done was left.")
+        self.signum = signum

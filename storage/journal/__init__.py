@@ -1,0 +1,1 @@
+"""The append-only event stream in which every operation is recorded."""

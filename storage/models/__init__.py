@@ -1,0 +1,1 @@
+"""Target schemas as peewee models."""

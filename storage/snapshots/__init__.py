@@ -1,0 +1,1 @@
+"""Consistent copies of a database and their manifests, in a store."""
