@@ -66,45 +66,73 @@ def from_sqlite(error: Exception, doing: str, path: Path | str) -> JunmaiError:
     signum = interruption.received()
     if signum is not None:
         return InterruptedRunError(signum)
-    what = f"Can't {doing} {path}: {error}"
     name = str(getattr(error, "sqlite_errorname", "") or "")
     text = str(error).lower()
-    if name.startswith("SQLITE_INTERRUPT"):
-        return MigrationFailedError(
-            f"Can't {doing} {path}: it took longer than allowed",
-            "A CHECK, a view or a trigger may run for ever; look at the schema.",
-        )
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return LockedError(f"Can't {doing} {path}: the database is locked", LOCKED_HINT)
-    if name.startswith("SQLITE_FULL"):
-        return NoSpaceError(f"Can't {doing} {path}: the disk is full", SPACE_HINT)
     if name.startswith(("SQLITE_READONLY_R", "SQLITE_CANTOPEN")) and _hot_journal(path):
-        return IntegrityError(
-            f"Can't {doing} {path}: it was left in the middle of a transaction (a hot journal)",
-            "Open it once in its application, which finishes or takes back the transaction.",
-        )
-    if name.startswith(("SQLITE_PERM", "SQLITE_AUTH", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
-        return AccessDeniedError(what, ACCESS_HINT)
-    if name.startswith("SQLITE_NOTADB"):
-        return IntegrityError(
-            f"Can't {doing} {path}: it is not a SQLite database, or it is encrypted",
-            "Check the path; an encrypted database must be decrypted by its application first.",
-        )
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_FORMAT")) or "malformed" in text:
-        return IntegrityError(
-            f"Can't {doing} {path}: the database is damaged ({error})", DAMAGED_HINT
-        )
-    if name.startswith("SQLITE_IOERR"):
-        return StorageUnavailableError(
-            what, "Check the disk; when it answers again, run the same command again."
-        )
-    if "no such collation" in text or "no such module" in text or "no such function" in text:
-        return IntegrityError(
-            what, "The database needs an extension that this program doesn't have."
-        )
-    if "could not decode" in text:
-        return IntegrityError(f"{what}: it holds text that is not valid UTF-8", DAMAGED_HINT)
-    return MigrationFailedError(what, "Nothing was published; see the log for details.")
+        name = "HOT_JOURNAL"
+    for prefixes, words, kind, what, hint in _SQLITE:
+        if name.startswith(prefixes) or any(word in text for word in words):
+            return kind(f"Can't {doing} {path}: {what.format(error)}", hint)
+    return MigrationFailedError(
+        f"Can't {doing} {path}: {error}", "Nothing was published; see the log for details."
+    )
+
+
+# Names of SQLite's result codes, words of its messages, then what becomes of them; first hit wins.
+_SQLITE: tuple[tuple[tuple[str, ...], tuple[str, ...], type[JunmaiError], str, str], ...] = (
+    (
+        ("HOT_JOURNAL",),
+        (),
+        IntegrityError,
+        "it was left in the middle of a transaction (a hot journal)",
+        "Open it once in its application, which finishes or takes back the transaction.",
+    ),
+    (
+        ("SQLITE_INTERRUPT",),
+        (),
+        MigrationFailedError,
+        "it took longer than allowed",
+        "A CHECK, a view or a trigger may run for ever; look at the schema.",
+    ),
+    (("SQLITE_BUSY", "SQLITE_LOCKED"), (), LockedError, "the database is locked", LOCKED_HINT),
+    (("SQLITE_FULL",), (), NoSpaceError, "the disk is full", SPACE_HINT),
+    (
+        ("SQLITE_PERM", "SQLITE_AUTH", "SQLITE_READONLY", "SQLITE_CANTOPEN"),
+        (),
+        AccessDeniedError,
+        "{}",
+        ACCESS_HINT,
+    ),
+    (
+        ("SQLITE_NOTADB",),
+        (),
+        IntegrityError,
+        "it is not a SQLite database, or it is encrypted",
+        "Check the path; an encrypted database must be decrypted by its application first.",
+    ),
+    (
+        ("SQLITE_CORRUPT", "SQLITE_FORMAT"),
+        ("malformed",),
+        IntegrityError,
+        "the database is damaged ({})",
+        DAMAGED_HINT,
+    ),
+    (
+        ("SQLITE_IOERR",),
+        (),
+        StorageUnavailableError,
+        "{}",
+        "Check the disk; when it answers again, run the same command again.",
+    ),
+    (
+        (),
+        ("no such collation", "no such module", "no such function", "unsupported file format"),
+        IntegrityError,
+        "{}",
+        "The database needs an extension or a newer SQLite than this program has.",
+    ),
+    ((), ("could not decode",), IntegrityError, "its text is not valid UTF-8", DAMAGED_HINT),
+)
 
 
 def from_os(error: OSError, doing: str, path: Path | str) -> JunmaiError:

@@ -18,5 +18,5 @@ def fold(name: str) -> str:
 
 
 def node(*path: str) -> peewee.SQL:
-    """Return a (schema, table, column) path as a peewee node; keeps empty names, as Entity does not."""
+    """Return a path such as (table, column) as a peewee node; keeps empty names."""
     return peewee.SQL(".".join(quoted(part) for part in path))

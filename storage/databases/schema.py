@@ -1,8 +1,8 @@
 """What a SQLite database holds, read by our own introspection.
 
 Reads only `sqlite_schema`, `table_xinfo`, `index_list`, `index_xinfo`, `foreign_key_list` and the
-header's pragmas, in a fixed number of statements whatever the number of tables. Virtual tables are never
-loaded, so a missing module can't stop it. Everything returned is immutable and comparable.
+header's pragmas, in a fixed number of statements whatever the number of tables. Virtual tables are
+never loaded, so a missing module can't stop it. Everything returned is immutable and comparable.
 """
 
 import sqlite3

@@ -1,0 +1,130 @@
+"""Files made durable: staged under a name of their own, synced, switched into place.
+
+The order is always the same: write a staged file, fsync it, rename it, fsync its folder. A crash
+before the rename leaves a staged file that nobody mistakes for the real one; a crash after it
+leaves the real one whole.
+"""
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+CHUNK = 1 << 20
+STAGED_SUFFIX = ".partial"
+
+
+def staged_path(final: Path, token: str) -> Path:
+    """Return the path under which `final` is staged by the run that `token` names."""
+    return final.with_name(f".{final.name}.{token}{STAGED_SUFFIX}")
+
+
+def sha256_of(path: Path, tick: Callable[[int], None] | None = None) -> str:
+    """Return the SHA-256 of a file's bytes in hex; `tick` receives the bytes of each step.
+
+    Never to be called for a live database: closing the file would drop SQLite's locks on it.
+
+    Raises:
+        OSError: the file can't be read.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            if tick is not None:
+                tick(len(chunk))
+    return digest.hexdigest()
+
+
+def copy_hashing(source: Path, staged: Path, tick: Callable[[int], None] | None = None) -> str:
+    """Copy a file's bytes into a staged file, durably, and return their SHA-256 in hex.
+
+    The staged file must not exist. On return its content is on disk, its name is not yet.
+
+    Raises:
+        OSError: one of the two can't be read or written.
+    """
+    digest = hashlib.sha256()
+    with source.open("rb", buffering=0) as file, staged.open("xb", buffering=0) as copy:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            view = memoryview(chunk)
+            while view:
+                view = view[copy.write(view) :]
+            if tick is not None:
+                tick(len(chunk))
+        os.fsync(copy.fileno())
+    return digest.hexdigest()
+
+
+def write_durably(final: Path, content: bytes, token: str) -> None:
+    """Write a small file so that it is either absent, the old one or complete, and durable.
+
+    Raises:
+        OSError: it can't be written; the staged file is then gone.
+    """
+    staged = staged_path(final, token)
+    try:
+        with staged.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        switch_in(staged, final)
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of a closed file durable.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    # Windows flushes only handles that may write.
+    flags = os.O_RDWR | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, flags)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable; Windows has no such call, NTFS journals its names.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    if sys.platform == "win32":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def switch_in(staged: Path, final: Path) -> None:
+    """Rename a durable staged file over `final` and make the name durable.
+
+    Raises:
+        OSError: the rename or the sync failed; `final` is then the old one or the new one, whole.
+    """
+    staged.replace(final)
+    sync_folder(final.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder with its parents, durably; does nothing where it is there.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    if folder.is_dir():
+        return
+    missing = [folder, *(parent for parent in folder.parents if not parent.exists())]
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in missing:
+        sync_folder(made.parent)

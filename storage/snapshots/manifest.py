@@ -1,0 +1,136 @@
+"""The manifest: what a snapshot is, its size and its SHA-256. Written once, never changed.
+
+The first five fields are those of the replaced tool, so its backups can be listed and restored, and
+its users find in ours what they know. A manifest comes from outside: everything is checked before
+it is used, and `backup_path` is never followed.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from junmai_svc.storage.errors import IntegrityError
+
+FORMAT = 1
+LARGEST_MANIFEST = 4 << 20  # bytes; a manifest of 3,000 tables has half a megabyte
+STAMP = "%Y%m%d_%H%M%S"
+NAME = re.compile(r"(?P<stem>.+)_backup_(?P<stamp>\d{8}_\d{6})(?:_(?P<again>\d{1,6}))?")
+
+Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+Text = Annotated[str, msgspec.Meta(max_length=4096)]
+
+
+class Reason(StrEnum):
+    """Why a snapshot was taken; `latest` passes over the last two."""
+
+    SCHEDULED = "scheduled"
+    MANUAL = "manual"
+    MIGRATION = "migration"
+    PRE_RESTORE = "pre-restore"
+    PRE_OVERWRITE = "pre-overwrite"
+
+    @property
+    def is_undo(self) -> bool:
+        """True for what was taken only to undo a replacement."""
+        return self in {Reason.PRE_RESTORE, Reason.PRE_OVERWRITE}
+
+
+class DatabaseFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The image's header facts; `page_size` in bytes."""
+
+    page_size: Count
+    page_count: Count
+    encoding: Text
+    application_id: Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
+    user_version: Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
+    schema_digest: Sha256
+    sqlite_version: Text
+
+
+class TableFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A table's row count and, where the rows were read, its digest."""
+
+    rows: Count
+    digest: Sha256 | None = None
+
+
+class CheckFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """How the image was checked before it was stored, and which violations its rows hold."""
+
+    method: Text
+    violations: Mapping[Text, Count]
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """One snapshot. `file_size` in bytes; `checksum` is the SHA-256 of the whole database image."""
+
+    original_path: Text
+    backup_path: Text
+    timestamp: Annotated[str, msgspec.Meta(pattern=r"^\d{8}_\d{6}$")]
+    checksum: Sha256
+    file_size: Count
+    # Absent in the replaced tool's manifests, which are format 0.
+    format: Count = 0
+    name: Text = ""
+    created_at: Text = ""
+    reason: Reason = Reason.MANUAL
+    layout: Text = "file"
+    run: Text = ""
+    database: DatabaseFacts | None = None
+    tables: Mapping[Text, TableFacts] = {}
+    check: CheckFacts | None = None
+    checkpoint: Text | None = None
+    tool: Text = ""
+
+    @property
+    def taken(self) -> datetime:
+        """When the snapshot was taken, in UTC; to the second for the replaced tool's."""
+        if self.created_at:
+            return datetime.fromisoformat(self.created_at)
+        return datetime.strptime(self.timestamp, STAMP).replace(tzinfo=UTC)
+
+    @property
+    def database_name(self) -> str:
+        """The file name of the database that it is a snapshot of."""
+        return re.split(r"[/\\]", self.original_path)[-1]
+
+
+def encode(manifest: Manifest) -> bytes:
+    """Return the manifest as indented JSON in UTF-8."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read and check one manifest file.
+
+    Raises:
+        IntegrityError: it is no regular file, too large, not JSON of the right form, of a newer
+            format, or it names another snapshot than its file does.
+        OSError: it can't be read.
+    """
+    hint = "Restore from another snapshot; `junmai-svc snapshots` lists the good ones."
+    if path.is_symlink() or not path.is_file():
+        raise IntegrityError(f"Manifest {path} is not a regular file", hint)
+    if path.stat().st_size > LARGEST_MANIFEST:
+        raise IntegrityError(f"Manifest {path} is too large to be one", hint)
+    try:
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        taken = manifest.taken
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise IntegrityError(f"Manifest {path} is damaged: {error}", hint) from error
+    if manifest.format > FORMAT:
+        raise IntegrityError(
+            f"Manifest {path} has format {manifest.format}; this program reads up to {FORMAT}",
+            "Install the newest junmai-svc.",
+        )
+    if manifest.layout != "file" or taken.tzinfo is None:
+        raise IntegrityError(f"Manifest {path} is damaged: layout or time is not valid", hint)
+    if manifest.format and manifest.name != path.stem:
+        raise IntegrityError(f"Manifest {path} belongs to another snapshot: {manifest.name}", hint)
+    return msgspec.structs.replace(manifest, name=path.stem)

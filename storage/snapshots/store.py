@@ -1,0 +1,199 @@
+"""A store of snapshots in layout "file": a folder with an image and a manifest for each.
+
+Write order: image durable under a staged name, renamed, then its manifest. A snapshot exists when
+its manifest does. A name is claimed by creating its staged file exclusively and looking for the
+final one afterwards; as only the claimant can create the final one, two backups in one second can't
+take the same name, without any lock.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from junmai_svc.storage.errors import IntegrityError, JunmaiError, NotFoundError
+from junmai_svc.storage.files import (
+    STAGED_SUFFIX,
+    make_folder,
+    switch_in,
+    sync_folder,
+    write_durably,
+)
+from junmai_svc.storage.snapshots.manifest import NAME, STAMP, Manifest, encode, read_manifest
+
+LATEST = "latest"
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A name that is ours and the path where its image is to be written."""
+
+    name: str
+    image: Path
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A stored snapshot: its manifest and the path of its image."""
+
+    manifest: Manifest
+    image: Path
+
+    @property
+    def name(self) -> str:
+        """The snapshot's name, which is the image's file name without its suffix."""
+        return self.manifest.name
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A manifest that can't be used, and why."""
+
+    path: Path
+    problem: JunmaiError
+
+
+class FileStore:
+    """Snapshots in one local folder, which is made when the first one is stored."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @contextmanager
+    def stage(self, stem: str, when: datetime) -> Iterator[Staged]:
+        """Claim a name for a snapshot of `stem` taken at `when` (UTC); released at the end.
+
+        Whatever is still staged when the block ends is removed.
+
+        Raises:
+            OSError: the folder can't be made or written.
+        """
+        make_folder(self.folder)
+        staged = self._claim(f"{stem}_backup_{when.strftime(STAMP)}")
+        try:
+            yield staged
+        finally:
+            for suffix in ("", "-wal", "-shm", "-journal"):
+                Path(f"{staged.image}{suffix}").unlink(missing_ok=True)
+
+    def commit(self, staged: Staged, manifest: Manifest) -> Snapshot:
+        """Make a staged image whose content is durable a snapshot: image first, then manifest.
+
+        Raises:
+            OSError: it can't be written; the snapshot then does not exist.
+        """
+        final = self.folder / f"{staged.name}.db"
+        switch_in(staged.image, final)
+        write_durably(self.folder / f"{staged.name}.json", encode(manifest), "manifest")
+        return Snapshot(manifest, final)
+
+    def snapshots(self) -> tuple[list[Snapshot], list[Unreadable]]:
+        """Return all snapshots, newest first, and the manifests that can't be used.
+
+        A store whose folder does not exist yet is empty.
+
+        Raises:
+            OSError: the folder can't be read.
+        """
+        good: list[Snapshot] = []
+        bad: list[Unreadable] = []
+        paths = sorted(self.folder.glob("*_backup_*.json")) if self.folder.is_dir() else []
+        for path in paths:
+            if not NAME.fullmatch(path.stem):
+                continue
+            try:
+                good.append(self.load(path))
+            except JunmaiError as problem:
+                bad.append(Unreadable(path, problem))
+        good.sort(key=lambda snapshot: (snapshot.manifest.taken, snapshot.name), reverse=True)
+        return good, bad
+
+    def find(self, reference: str, database_name: str | None = None) -> Snapshot:
+        """Return the snapshot of that name, or the newest one for `latest`.
+
+        `latest` looks at snapshots of `database_name` first, and passes over those that were only
+        taken to undo a restore or an overwrite.
+
+        Raises:
+            NotFoundError: there is none, or `latest` could mean several databases.
+            IntegrityError: it has no manifest, or one that can't be used.
+            OSError: the store can't be read.
+        """
+        if reference == LATEST:
+            return self._latest(database_name)
+        name = reference.removesuffix(".db").removesuffix(".json")
+        manifest = self.folder / f"{name}.json"
+        image = self.folder / f"{name}.db"
+        if Path(name).name != name or not (manifest.exists() or image.exists()):
+            raise NotFoundError(
+                f"Backup not found: {reference} is not in {self.folder}",
+                "List the snapshots with `junmai-svc snapshots --backup-dir DIR`.",
+            )
+        return self.load(manifest)
+
+    def _latest(self, database_name: str | None) -> Snapshot:
+        candidates = [s for s in self.snapshots()[0] if not s.manifest.reason.is_undo]
+        own = [s for s in candidates if s.manifest.database_name == database_name]
+        databases = {s.manifest.database_name for s in candidates}
+        if not own and len(databases) > 1:
+            raise NotFoundError(
+                f"Backup not found: {self.folder} holds none of {database_name}, but of"
+                f" {', '.join(sorted(databases))}",
+                "Name the snapshot instead of `latest`.",
+            )
+        if not candidates:
+            raise NotFoundError(
+                f"Backup not found: no snapshot in {self.folder}",
+                "Check --backup-dir, or take one with `junmai-svc backup --source PATH`.",
+            )
+        return (own or candidates)[0]
+
+    def load(self, path: Path) -> Snapshot:
+        """Return the snapshot of one manifest file.
+
+        Raises:
+            IntegrityError: the manifest or its image is missing or can't be used.
+            OSError: it can't be read.
+        """
+        image = path.with_suffix(".db")
+        if not path.exists():
+            raise IntegrityError(
+                f"Backup {image} has no manifest: nothing says what its bytes should be",
+                "Restore another snapshot. If you trust this file, copy it yourself.",
+            )
+        manifest = read_manifest(path)
+        if image.is_symlink() or not image.is_file():
+            raise IntegrityError(
+                f"Backup {image} is gone; only its manifest is left", "Restore another snapshot."
+            )
+        return Snapshot(manifest, image)
+
+    def _claim(self, base: str) -> Staged:
+        again = 1
+        while True:
+            name = base if again == 1 else f"{base}_{again}"
+            image = self.folder / f".{name}.db{STAGED_SUFFIX}"
+            again += 1
+            try:
+                image.open("xb").close()
+            except FileExistsError:
+                continue
+            if any((self.folder / f"{name}{suffix}").exists() for suffix in (".db", ".json")):
+                image.unlink()
+                continue
+            sync_folder(self.folder)
+            return Staged(name, image)
+
+
+def snapshot_of_file(path: Path) -> Snapshot:
+    """Return the snapshot whose image is the given file, with the manifest beside it.
+
+    Raises:
+        NotFoundError: the file is not there.
+        IntegrityError: it has no manifest, or one that can't be used.
+        OSError: it can't be read.
+    """
+    if not path.is_file():
+        raise NotFoundError(f"Backup not found: {path}", "Check the path to the backup file.")
+    return FileStore(path.parent).load(path.with_suffix(".json"))
