@@ -1,1 +1,1 @@
-"""Target schemas as peewee models."""
+"""Target schemas as peewee models: they say what a migrated database looks like."""
