@@ -5,6 +5,8 @@ before the rename leaves a staged file that nobody mistakes for the real one; a 
 leaves the real one whole.
 """
 
+import contextlib
+import errno
 import hashlib
 import os
 import sys
@@ -54,7 +56,7 @@ def copy_hashing(source: Path, staged: Path, tick: Callable[[int], None] | None 
                 view = view[copy.write(view) :]
             if tick is not None:
                 tick(len(chunk))
-        os.fsync(copy.fileno())
+        sync(copy.fileno())
     return digest.hexdigest()
 
 
@@ -69,11 +71,26 @@ def write_durably(final: Path, content: bytes, token: str) -> None:
         with staged.open("xb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            sync(file.fileno())
         switch_in(staged, final)
     except BaseException:
         staged.unlink(missing_ok=True)
         raise
+
+
+def sync(handle: int) -> None:
+    """Make an open file's content durable, past the drive's cache where the system can say so.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    if sys.platform == "darwin":  # fsync there stops at the drive's cache
+        import fcntl  # noqa: PLC0415  # not on Windows
+
+        with contextlib.suppress(OSError):  # not every file system knows it
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(handle)
 
 
 def sync_file(path: Path) -> None:
@@ -86,7 +103,7 @@ def sync_file(path: Path) -> None:
     flags = os.O_RDWR | getattr(os, "O_BINARY", 0)
     handle = os.open(path, flags)
     try:
-        os.fsync(handle)
+        sync(handle)
     finally:
         os.close(handle)
 
@@ -101,7 +118,7 @@ def sync_folder(folder: Path) -> None:
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        sync(handle)
     finally:
         os.close(handle)
 
@@ -113,6 +130,29 @@ def switch_in(staged: Path, final: Path) -> None:
         OSError: the rename or the sync failed; `final` is then the old one or the new one, whole.
     """
     staged.replace(final)
+    sync_folder(final.parent)
+
+
+def switch_in_new(staged: Path, final: Path) -> None:
+    """Give a durable staged file its final name, which nobody may have taken meanwhile.
+
+    A hard link is made where the file system has them, as it fails where the name exists; a plain
+    rename would replace what is there.
+
+    Raises:
+        FileExistsError: the name is taken; what has it is untouched.
+        OSError: the rename or the sync failed.
+    """
+    try:
+        final.hardlink_to(staged)
+    except FileExistsError:
+        raise
+    except OSError:  # no hard links here
+        if final.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(final)) from None
+        staged.rename(final)
+    else:
+        staged.unlink()
     sync_folder(final.parent)
 
 

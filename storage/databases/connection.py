@@ -103,7 +103,9 @@ def reading_image(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def writing(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connection]:
+def writing(
+    path: Path, *, create: bool = False, busy_seconds: float = BUSY_SECONDS
+) -> Iterator[sqlite3.Connection]:
     """Open a staged file of our own for reading and writing.
 
     CHECK constraints are only known to SQLite on such a connection, so images are checked through
@@ -115,9 +117,16 @@ def writing(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connection]
     mode: Mode = "rwc" if create else "rw"
     with (
         translated("write", path),
-        closing(_connect(uri(path, mode), BUSY_SECONDS)) as connection,
+        closing(_connect(uri(path, mode), busy_seconds)) as connection,
     ):
         yield connection
+
+
+def size_of(connection: sqlite3.Connection) -> int:
+    """Return the size of the main database in bytes, as its header and -wal say."""
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+    return int(pages * page_size)
 
 
 def _connect(address: str, busy_seconds: float) -> sqlite3.Connection:

@@ -1,0 +1,133 @@
+"""The commands that only look: verify, snapshots, history, show, completion."""
+
+from pathlib import Path
+
+import click
+
+from junmai_svc.service.cli_command import PATH, backup_dir_option, journal_option, with_json
+
+
+@click.command()
+@click.option("--source", type=PATH, help="The database that was migrated.")
+@click.option("--target", type=PATH, help="The database that it was migrated to.")
+@click.option("--snapshot", help="Prove this snapshot instead: a name, a file, or `latest`.")
+@backup_dir_option
+@with_json
+@click.pass_context
+def verify(
+    ctx: click.Context,
+    *,
+    source: Path | None,
+    target: Path | None,
+    snapshot: str | None,
+    backup_dir: Path | None,
+    as_json: bool,
+) -> int:
+    """Compare every row and column of two databases, or prove one snapshot.
+
+    Ends with exit code 3 where there is a difference.
+
+    \b
+    junmai-svc verify --source data/junmai.db --target data/junmai_new.db
+    junmai-svc verify --snapshot latest --backup-dir data/backups
+    """
+    from junmai_svc.service import report, views
+    from junmai_svc.service import verify as use_case
+    from junmai_svc.service.exits import DONE, FINDINGS
+    from junmai_svc.service.progress import for_terminal
+    from junmai_svc.service.restore import choose
+    from junmai_svc.service.settings import database_beside, existing_store, folder_of
+    from junmai_svc.service.wiring import context_for
+    from junmai_svc.storage.databases.connection import require_database
+
+    progress = for_terminal()
+    if snapshot is not None and source is None and target is None:
+        store = existing_store(backup_dir or folder_of(snapshot))
+        with context_for(journal_option(ctx), database_beside(store), store, progress) as context:
+            result = use_case.verify_snapshot(context, choose(context, snapshot, None))
+    elif snapshot is None and source is not None and target is not None:
+        require_database(source)
+        require_database(target, "Target database")
+        with context_for(journal_option(ctx), source, backup_dir, progress) as context:
+            result = use_case.verify_databases(context, source, target)
+    else:
+        raise click.UsageError("Name --source and --target, or --snapshot alone.")
+    view = views.verification_view(result)
+    (report.show_json if as_json else report.show_verification)(view)
+    return DONE if result.report.passed else FINDINGS
+
+
+@click.command()
+@click.argument("store", required=False, type=PATH)
+@backup_dir_option
+@with_json
+def snapshots(*, store: Path | None, backup_dir: Path | None, as_json: bool) -> int:
+    """List the snapshots of a STORE (a folder), newest first.
+
+    Without a folder: `backups`, then `data/backups`, of the current folder.
+    """
+    from junmai_svc.service import report, views
+    from junmai_svc.service.settings import existing_store
+    from junmai_svc.storage.databases.failures import translated
+    from junmai_svc.storage.snapshots.store import FileStore
+
+    folder = existing_store(store or backup_dir)
+    with translated("list the snapshots in", folder):
+        view = views.snapshots_view(*FileStore(folder).snapshots())
+    (report.show_json if as_json else report.show_snapshots)(view)
+    return 0
+
+
+@click.command()
+@with_json
+@click.pass_context
+def history(ctx: click.Context, *, as_json: bool) -> int:
+    """List all runs that the journal knows, newest first."""
+    from junmai_svc.service import report, views
+    from junmai_svc.service.wiring import reading_journal
+    from junmai_svc.storage.journal.projection import fold_runs
+
+    with reading_journal(journal_option(ctx)) as journal:
+        runs = [views.run_view(run) for run in fold_runs(journal.read())]
+    view = {"run": None, "status": "listed", "runs": runs}
+    (report.show_json if as_json else report.show_history)(view)
+    return 0
+
+
+@click.command()
+@click.argument("run")
+@with_json
+@click.pass_context
+def show(ctx: click.Context, *, run: str, as_json: bool) -> int:
+    """Tell the story of one RUN: every event that was recorded, in order.
+
+    RUN is an id out of `history`, or the beginning or end of one.
+    """
+    from junmai_svc.service import report, views
+    from junmai_svc.service.history import show_run
+    from junmai_svc.service.wiring import reading_journal
+
+    with reading_journal(journal_option(ctx)) as journal:
+        found, events = show_run(journal, run)
+    view = views.run_view(found) | {"events": [views.event_view(event) for event in events]}
+    (report.show_json if as_json else report.show_run)(view)
+    return 0
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> int:
+    """Print the completion script for a SHELL.
+
+    \b
+    eval "$(junmai-svc completion bash)"
+    """
+    from click.shell_completion import get_completion_class
+
+    from junmai_svc.service.cli import cli
+
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise click.UsageError(f"No completion for {shell}.")
+    click.echo(kind(cli, {}, "junmai-svc", "_JUNMAI_SVC_COMPLETE").source())
+    return 0

@@ -1,0 +1,28 @@
+"""Finding one run in the journal by as much of its id as a person cares to type."""
+
+from junmai_svc.storage.errors import NotFoundError, UsageError
+from junmai_svc.storage.journal.entry import Event
+from junmai_svc.storage.journal.journal import Journal
+from junmai_svc.storage.journal.projection import Run, fold_runs
+
+
+def show_run(journal: Journal, reference: str) -> tuple[Run, list[Event]]:
+    """Return a run and its events; `reference` is its id, or a beginning or end of it.
+
+    Raises:
+        NotFoundError: no run has that id.
+        UsageError: several runs fit.
+        JunmaiError: the journal can't be read.
+    """
+    runs = fold_runs(journal.read())
+    found = [run for run in runs if run.id.startswith(reference) or run.id.endswith(reference)]
+    if not found or not reference:
+        raise NotFoundError(
+            f"No run {reference} in {journal.path}", "List the runs with `junmai-svc history`."
+        )
+    if len(found) > 1:
+        raise UsageError(
+            f"{len(found)} runs fit {reference}", "Type more of the id out of `history`."
+        )
+    run = found[0]
+    return run, list(journal.read(f"{run.kind}/{run.id}"))

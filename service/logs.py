@@ -1,0 +1,51 @@
+"""The JSON log: one line an event, with the run's id, on stderr or in a file. Set up once.
+
+Nothing secret is ever bound, and tracebacks carry no local variables.
+"""
+
+import logging
+import sys
+from pathlib import Path
+from typing import TextIO, cast
+
+import structlog
+
+from junmai_svc.storage.databases.failures import translated
+from junmai_svc.storage.errors import UsageError
+
+LEVELS = ("debug", "info", "warning", "error")
+
+
+def configure(level: str = "info", file: Path | None = None, *, quiet: bool = False) -> None:
+    """Send the log to `file`, or to stderr; `quiet` drops it where people read stderr instead.
+
+    Raises:
+        UsageError: there is no such level.
+        AccessDeniedError, NotFoundError: the file can't be opened for appending.
+    """
+    if level not in LEVELS:
+        raise UsageError(f"There is no log level {level}", f"Use one of {', '.join(LEVELS)}.")
+    stream: TextIO = sys.stderr
+    if file is not None:
+        with translated("write the log to", file):
+            stream = file.open("a", encoding="utf-8", buffering=1)
+    threshold = logging.CRITICAL + 1 if quiet and file is None else getattr(logging, level.upper())
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.ExceptionRenderer(
+                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+            ),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.PrintLoggerFactory(stream),
+        cache_logger_on_first_use=False,
+    )
+
+
+def log() -> structlog.typing.FilteringBoundLogger:
+    """Return the logger; context such as the run's id comes from `structlog.contextvars`."""
+    return cast("structlog.typing.FilteringBoundLogger", structlog.get_logger())

@@ -1,0 +1,89 @@
+"""The replaced tool's log of one migration, in its exact structure, beside the backups.
+
+A projection for people and scripts that know that file; the journal holds everything.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from junmai_svc.checks.finding import CheckResult, Report, Verdict
+from junmai_svc.storage.databases.failures import translated
+from junmai_svc.storage.files import make_folder, write_durably
+from junmai_svc.storage.snapshots.manifest import STAMP
+
+FOREIGN_KEYS = "foreign_keys"
+
+
+@dataclass
+class MigrationLog:
+    """The steps of one run as they happen; `save` writes them."""
+
+    source_db: str
+    target_db: str
+    backup_path: str | None = None
+    migration_log: list[dict[str, Any]] = field(default_factory=list)
+    verification_results: Mapping[str, Any] = field(default_factory=dict)
+    _path: Path | None = None
+
+    def add(self, step: str, status: str, when: datetime, **details: Any) -> None:
+        """Add one step with its status (`success` or `failed`) and its time."""
+        stamp = when.strftime("%Y-%m-%dT%H:%M:%S")
+        self.migration_log.append({"step": step, "status": status, "timestamp": stamp, **details})
+
+    def save(self, folder: Path, when: datetime) -> Path:
+        """Write the log durably under a name of its own and return its path.
+
+        Saved again, it replaces what it saved before.
+
+        Raises:
+            JunmaiError: it can't be written.
+        """
+        content = {name: value for name, value in vars(self).items() if name != "_path"}
+        text = json.dumps(content, indent=2, ensure_ascii=False)
+        with translated("write the migration log into", folder):
+            make_folder(folder)
+            self._path = self._path or _free(folder, f"migration_log_{when.strftime(STAMP)}")
+            write_durably(self._path, text.encode() + b"\n", "log")
+        return self._path
+
+
+def verification_results(report: Report, rows: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+    """Return a verification in the replaced tool's structure.
+
+    `rows` gives, by table, the source's and the target's number of rows.
+    """
+    checks: dict[str, Any] = {
+        table: {"source_count": source, "target_count": target, "match": source == target}
+        for table, (source, target) in rows.items()
+    }
+    orphans = [r for r in report.results if r.check == FOREIGN_KEYS]
+    checks[FOREIGN_KEYS] = {
+        "orphaned_records": sum(result.total for result in orphans),
+        "already_in_source": sum(result.known for result in orphans),
+        "match": all(result.verdict is not Verdict.FAILED for result in orphans),
+    }
+    return {"success": report.passed, "checks": checks, "errors": error_lines(report.results)}
+
+
+def error_lines(results: Sequence[CheckResult]) -> list[str]:
+    """Return one line for each finding shown that fails the verification, with what to do."""
+    return [
+        f"{finding.describe()}. {finding.hint}".rstrip()
+        for result in results
+        if result.verdict is Verdict.FAILED
+        for finding in result.findings
+        if not finding.known
+    ]
+
+
+def _free(folder: Path, stem: str) -> Path:
+    again = 1
+    path = folder / f"{stem}.json"
+    while path.exists():
+        again += 1
+        path = folder / f"{stem}_{again}.json"
+    return path

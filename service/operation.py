@@ -1,0 +1,123 @@
+"""One run of one use case, recorded: a stream that starts, tells its steps and ends exactly once.
+
+A run holds an OS lock as long as it lives; whoever starts next closes the streams of dead runs as
+abandoned (`service.recovery`) before it begins its own.
+"""
+
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import structlog
+
+from junmai_svc.service.exits import exit_code
+from junmai_svc.service.logs import log
+from junmai_svc.service.recovery import close_abandoned
+from junmai_svc.storage.errors import JunmaiError
+from junmai_svc.storage.journal.events import STARTS, event_type, stream_name
+from junmai_svc.storage.journal.journal import Journal
+from junmai_svc.storage.journal.lease import register_database, release_lease, take_lease
+from junmai_svc.storage.journal.liveness import RunLock
+from junmai_svc.storage.journal.uuid7 import uuid7
+
+Kind = Literal["backup", "migration", "restore", "verification"]
+
+
+@dataclass
+class Operation:
+    """A running use case; `id` is the run's id, under which `show` finds it."""
+
+    journal: Journal
+    kind: Kind
+    id: str
+    correlation: str
+    ended: bool = False
+    _cause: str | None = field(default=None, repr=False)
+
+    def record(self, name: str, **data: Any) -> None:
+        """Append an event to the run's stream, durably, and log it.
+
+        Raises:
+            JunmaiError: the journal can't be written.
+        """
+        event = self.journal.append(
+            stream_name(self.kind, self.id),
+            event_type(self.kind, name),
+            data,
+            correlation=self.correlation,
+            causation=self._cause,
+        )
+        self._cause = event.id
+        log().info(f"{self.kind}.{name}", **data)
+
+    def finish(self, name: str, **data: Any) -> None:
+        """Append the stream's one terminal event.
+
+        Raises:
+            JunmaiError: the journal can't be written.
+        """
+        self.record(name, **data)
+        self.ended = True
+
+
+@contextmanager
+def operation(
+    journal: Journal,
+    kind: Kind,
+    database: Path,
+    *,
+    start: Mapping[str, Any],
+    exclusive: bool = False,
+    parent: Operation | None = None,
+) -> Iterator[Operation]:
+    """Run the block as one recorded operation on `database`; `start` is what its first event says.
+
+    An `exclusive` one holds the database's lease, so that no other can be at work on it. A block
+    that raises ends the stream as failed; one that ends without `finish` is a bug.
+
+    Raises:
+        LockedError: another run holds the database.
+        JunmaiError: the journal can't be written, or what the block raised.
+    """
+    run = uuid7()
+    with ExitStack() as stack:
+        stack.enter_context(RunLock(journal.path, run))
+        stack.enter_context(structlog.contextvars.bound_contextvars(run=run, command=kind))
+        close_abandoned(journal)
+        if exclusive:
+            identity = register_database(journal, database, run)
+            take_lease(journal, identity, run)
+            stack.callback(release_lease, journal, identity, run)
+        this = Operation(journal, kind, run, parent.correlation if parent else run)
+        process = {"pid": os.getpid(), "host": platform.node()}
+        try:
+            this.record(
+                STARTS[kind].name, database=str(database), command=kind, process=process, **start
+            )
+            yield this
+            assert this.ended, f"{kind} ended without its last event"  # noqa: S101
+        except BaseException as error:
+            if not this.ended:
+                _record_failure(this, error)
+            raise
+
+
+def _record_failure(this: Operation, error: BaseException) -> None:
+    known = isinstance(error, JunmaiError)
+    message = error.message if isinstance(error, JunmaiError) else type(error).__name__
+    try:
+        this.finish(
+            "failed",
+            message=message,
+            hint=error.hint if isinstance(error, JunmaiError) else "",
+            error=type(error).__name__,
+            exit=exit_code(error),
+        )
+    except JunmaiError as second:
+        # The first error is the one to report; the stream is closed by the next run.
+        log().error("journal.unwritable", problem=second.message)
+    log().error(f"{this.kind}.error", error=message, exc_info=None if known else error)

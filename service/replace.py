@@ -1,0 +1,70 @@
+"""Put a staged database in the place of another, keeping a snapshot of what is replaced."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from junmai_svc.service.backup import backup, image_of
+from junmai_svc.service.context import Context
+from junmai_svc.service.operation import Operation
+from junmai_svc.storage.databases.failures import translated
+from junmai_svc.storage.databases.replacing import Held, held, leftovers, set_aside
+from junmai_svc.storage.errors import IntegrityError
+from junmai_svc.storage.files import make_folder
+from junmai_svc.storage.snapshots.manifest import STAMP, Reason
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """What became of the database that was there: its snapshot, or copies of what was unreadable.
+
+    Both are empty where nothing was there.
+    """
+
+    snapshot: str | None
+    set_aside: tuple[str, ...]
+
+
+def replace_database(
+    context: Context, staged: Path, target: Path, reason: Reason, parent: Operation
+) -> Replaced:
+    """Replace `target` by a durable staged database, after a snapshot of it in the store.
+
+    While it is replaced nobody writes it. One that is too damaged for a snapshot is copied aside as
+    it is, with its sidecars. When it returns the switch is durable.
+
+    Raises:
+        LockedError: somebody writes the target or, in WAL mode, has it open.
+        JunmaiError: the snapshot or the switch failed; the target is as it was.
+    """
+    with held(target) as database:
+        if database.holder is not None:
+            replaced = _keep(context, target, reason, parent)
+        else:
+            replaced = Replaced(None, _set_aside(context, database))
+        database.replace_by(staged)
+    return replaced
+
+
+def _keep(context: Context, target: Path, reason: Reason, parent: Operation) -> Replaced:
+    """Keep a readable database: as a snapshot or, where its checks fail, page by page."""
+    try:
+        kept = backup(context, target, reason, parent=parent)
+    except IntegrityError:
+        aside = _aside(context, target)
+        image_of(context, target, aside)
+        return Replaced(None, (str(aside),))
+    return Replaced(kept.snapshot.name, ())
+
+
+def _set_aside(context: Context, database: Held) -> tuple[str, ...]:
+    """Keep what no snapshot can hold: an unreadable database, and sidecars without one."""
+    if database.damage is None and not leftovers(database.path):
+        return ()
+    with translated("set aside", database.path):
+        make_folder(context.store.folder)
+    return tuple(str(copy) for copy in set_aside(database.path, _aside(context, database.path)))
+
+
+def _aside(context: Context, target: Path) -> Path:
+    stamp = context.clock().strftime(STAMP)
+    return context.store.folder / f"{target.stem}_replaced_{stamp}.db"

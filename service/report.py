@@ -1,0 +1,271 @@
+"""What people and machines see of a result: the only place that prints.
+
+Results go to stdout: a table for people or, with --json, one object. Errors go to stderr.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from junmai_svc.storage.errors import JunmaiError
+
+View = dict[str, Any]
+SHOWN_FINDINGS = 20
+_MARKS = {"ok": "ok", "known": "ok, as in the source", "failed": "FAILED"}
+_STYLES = {"ok": "green", "known": "yellow", "failed": "bold red"}
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+_THOUSAND = 1000
+
+
+def show_json(view: View) -> None:
+    """Print one object on stdout."""
+    sys.stdout.write(json.dumps(view, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+def show_error(error: JunmaiError) -> None:
+    """Print an error and its hint on stderr."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(Text.assemble(("Error: ", "bold red"), error.message))
+    if error.hint:
+        console.print(Text.assemble(("Hint:  ", "bold"), error.hint))
+
+
+def show_bug(error: BaseException, where: str) -> None:
+    """Say on stderr that this is a bug of the program; the traceback is in the log."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(Text(f"Error: a bug in junmai-svc ({type(error).__name__}); {where}"))
+
+
+def show_plan(view: View) -> None:
+    """Print what a migration would do."""
+    table = _table("table", "from", "columns", "new columns")
+    for row in view["tables"]:
+        origin = "carried over" if row["carried"] else (row["from"] or "(new, empty)")
+        new = ", ".join(f"{name} = {value}" for name, value in row["new_columns"].items())
+        table.add_row(Text(row["table"]), Text(origin), str(row["columns"]), Text(new))
+    _print(table, *_carried(view), *_notes(view), Text("Nothing was written (--dry-run)."))
+
+
+def show_migration(view: View) -> None:
+    """Print the closing table of a migration and what to do next."""
+    table = _table("table", "rows", "seconds", "verdict")
+    for row in view["tables"]:
+        verdict = row["verdict"]
+        table.add_row(
+            Text(row["table"]),
+            f"{row['rows']:,}",
+            f"{row['seconds']:.2f}",
+            Text(_MARKS[verdict], _STYLES[verdict]),
+        )
+    rows = sum(row["rows"] for row in view["tables"])
+    source, target = view["source"], view["target"]
+    lines = [
+        f"Migrated {source} to {target}: {rows:,} rows, every value compared with the backup.",
+        f"Backup   {view['backup_path'] or 'none (--no-backup)'}",
+        f"Log      {view['log']}",
+        f"Run      {view['run']}",
+    ]
+    if view["replaced"]:
+        lines.append(f"Before   the replaced target is kept as {view['replaced']}")
+    for name, count in view["rules"].items():
+        lines.append(f"Filled   {name} in {count:,} rows (new column)")
+    steps = [
+        f"1. Open {target} with your application and look around; {source} is untouched.",
+        f"2. When you are content, close the application, keep {source} under another name,",
+        f"   and rename {target} to {source}.",
+        f"3. See all that was checked: junmai-svc show {view['run']}",
+    ]
+    if view["snapshot"]:
+        steps.append(f"4. To go back: junmai-svc restore {view['backup_path']} --to {source}")
+    _print(
+        table,
+        *_carried(view),
+        *_notes(view),
+        *_findings(view),
+        Text("\n".join(lines)),
+        Text("Next steps", "bold"),
+        Text("\n".join(steps)),
+    )
+
+
+def show_backup(view: View) -> None:
+    """Print a stored snapshot."""
+    _print(
+        Text(
+            f"Stored   {view['backup_path']} ({_size(view['file_size'])})\n"
+            f"SHA-256  {view['checksum']}\n"
+            f"Checked  {view['check']}\n"
+            f"Run      {view['run']}"
+        ),
+        *_violations(view),
+    )
+
+
+def show_restored(view: View) -> None:
+    """Print a finished restore and the way back."""
+    lines = [
+        f"Restored {view['snapshot']} to {view['target']}",
+        f"SHA-256  {view['checksum']} (as recorded)",
+        f"Run      {view['run']}",
+    ]
+    if view["pre_restore_snapshot"]:
+        lines.append(f"Before   what was there is kept as {view['pre_restore_snapshot']}")
+    lines += [
+        f"Before   what was there can't be read; kept as {path}" for path in view["set_aside"]
+    ]
+    _print(Text("\n".join(lines)), *_violations(view))
+
+
+def show_verification(view: View) -> None:
+    """Print what a verification found."""
+    parts: list[RenderableType] = []
+    if view["tables"]:
+        table = _table("table", "source rows", "target rows", "verdict")
+        for row in view["tables"]:
+            table.add_row(
+                Text(row["table"]),
+                f"{row['source_rows']:,}",
+                f"{row['target_rows']:,}",
+                Text(_MARKS[row["verdict"]], _STYLES[row["verdict"]]),
+            )
+        parts.append(table)
+    checks = sorted({check["check"] for check in view["checks"]})
+    parts.append(Text(f"Checked  {view['subject']}: {', '.join(checks)}"))
+    passed = view["status"] == "passed"
+    parts.append(
+        Text("Verified: no difference found.", "green")
+        if passed
+        else Text("Differences found.", "bold red")
+    )
+    _print(*parts, *_findings(view), Text(f"Run      {view['run']}"))
+
+
+def show_snapshots(view: View) -> None:
+    """Print a store's snapshots, newest first."""
+    if not view["snapshots"] and not view["unreadable"]:
+        _print(Text("No snapshots yet. Take one with: junmai-svc backup --source PATH"))
+        return
+    table = _table("snapshot", "age", "size", "reason", "database")
+    for row in view["snapshots"]:
+        table.add_row(
+            Text(row["snapshot"]),
+            _age(datetime.fromisoformat(row["taken"])),
+            _size(row["file_size"]),
+            row["reason"],
+            Text(row["database"]),
+        )
+    bad = [Text(f"Can't be used: {item['problem']}", "yellow") for item in view["unreadable"]]
+    _print(table, *bad)
+
+
+def show_history(view: View) -> None:
+    """Print the runs in the journal, newest first."""
+    if not view["runs"]:
+        _print(Text("No runs yet."))
+        return
+    table = _table("started (UTC)", "kind", "status", "database", "run")
+    for row in view["runs"]:
+        started = (row["started"] or "")[:19].replace("T", " ")
+        table.add_row(started, row["kind"], row["status"], Text(row["database"] or ""), row["run"])
+    _print(table)
+
+
+def show_run(view: View) -> None:
+    """Print one run's stream as a timeline."""
+    head = [f"Run      {view['run']}", f"Kind     {view['kind']}", f"Status   {view['status']}"]
+    head += [
+        f"{label:<8} {view[key]}"
+        for label, key in (
+            ("Database", "database"),
+            ("Target", "target"),
+            ("Snapshot", "snapshot"),
+            ("Message", "message"),
+        )
+        if view.get(key)
+    ]
+    table = _table("position", "time (UTC)", "event", "what")
+    for event in view["events"]:
+        what = ", ".join(f"{k}: {_short(v)}" for k, v in event["data"].items() if v)
+        time = event["time"][:23].replace("T", " ")
+        table.add_row(str(event["position"]), time, event["type"], Text(what))
+    _print(Text("\n".join(head)), table)
+
+
+def _print(*parts: RenderableType) -> None:
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    if not sys.stdout.isatty():
+        # A pipe has no width to fit; nothing may be cut or wrapped there.
+        console.width = 10_000
+    console.print(Group(*parts))
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        numeric = column in {"rows", "seconds", "columns", "source rows", "target rows", "size"}
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    return table
+
+
+def _carried(view: View) -> Iterable[RenderableType]:
+    if view["carried"]:
+        yield Text("Carried over as they are: " + ", ".join(view["carried"]))
+
+
+def _notes(view: View) -> Iterable[RenderableType]:
+    for note in view["notes"]:
+        yield Text(f"Note     {note['subject']} {note['text']}", "yellow")
+
+
+def _violations(view: View) -> Iterable[RenderableType]:
+    for what, rows in view["violations"].items():
+        yield Text(f"Note     {rows:,} rows break {what}; they are kept as they are", "yellow")
+
+
+def _findings(view: View) -> Iterable[RenderableType]:
+    findings: Sequence[View] = view["findings"]
+    if not findings:
+        return
+    table = _table("check", "table", "key", "column", "expected", "actual", "what to do")
+    for finding in findings[:SHOWN_FINDINGS]:
+        known = " (already in the source)" if finding["known"] else ""
+        table.add_row(
+            Text(finding["check"] + known),
+            *(Text(finding[name]) for name in ("table", "key", "column", "expected", "actual")),
+            Text(finding["hint"]),
+        )
+    yield table
+    total = sum(check["total"] for check in view["checks"])
+    shown = min(SHOWN_FINDINGS, len(findings))
+    yield Text(f"{total:,} findings in all, {shown} shown.")
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+    limit = 100
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _size(count: int) -> str:
+    amount = float(count)
+    for unit in _UNITS:
+        if amount < _THOUSAND or unit == _UNITS[-1]:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= _THOUSAND
+    raise AssertionError("the last unit takes everything")
+
+
+def _age(taken: datetime) -> str:
+    seconds = int((datetime.now(UTC) - taken).total_seconds())
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{max(0, seconds)} s"

@@ -1,0 +1,125 @@
+"""Put a snapshot in the place of a database, only after it was proven and a way back exists.
+
+Order: manifest, bytes copied beside the target while they are hashed, SQLite's checks on the copy,
+then a snapshot of what is to be replaced while nobody can write it, then the switch.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from junmai_svc.checks.image import Examination, examine
+from junmai_svc.service.context import Context
+from junmai_svc.service.operation import Operation, operation
+from junmai_svc.service.replace import Replaced, replace_database
+from junmai_svc.storage.databases.connection import reading_image
+from junmai_svc.storage.databases.failures import translated
+from junmai_svc.storage.databases.online_backup import remove_database
+from junmai_svc.storage.databases.schema import read_schema
+from junmai_svc.storage.errors import ChecksumError, NotFoundError, UsageError
+from junmai_svc.storage.files import copy_hashing, staged_path, sync_file
+from junmai_svc.storage.snapshots.manifest import Reason
+from junmai_svc.storage.snapshots.store import Snapshot, snapshot_of_file
+
+CORRUPTED_HINT = "Backup file may be corrupted, create a new backup"
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A finished restore: which snapshot now stands at `target`, and what became of the old one."""
+
+    run: str
+    snapshot: Snapshot
+    target: Path
+    replaced: Replaced
+    examination: Examination
+
+
+def choose(context: Context, reference: str, target: Path | None) -> Snapshot:
+    """Return the snapshot that a reference names: a file's path, a name, or `latest`.
+
+    `latest` prefers the snapshots of a database with the file name of `target`.
+
+    Raises:
+        NotFoundError: there is none.
+        IntegrityError: it has no manifest, or one that can't be used.
+    """
+    path = Path(reference)
+    with translated("read the backup", path):
+        if path.is_file():
+            return snapshot_of_file(path)
+        if len(path.parts) > 1:
+            raise NotFoundError(
+                f"Backup not found: {reference}", "Check the path to the backup file."
+            )
+        return context.store.find(reference, target.name if target else None)
+
+
+def refuse_target(target: Path) -> None:
+    """Refuse a target that can't be one, without opening anything.
+
+    Raises:
+        NotFoundError: its folder is not there.
+        UsageError: it is a folder.
+    """
+    if not target.absolute().parent.is_dir():
+        raise NotFoundError(
+            f"The folder of {target} not found", "Make the folder, or name another --to."
+        )
+    if target.is_dir():
+        raise UsageError(f"Can't restore to {target}: it is a folder", "Name a file as --to.")
+
+
+def restore(context: Context, reference: str, target: Path) -> Restored:
+    """Restore a snapshot to `target`; on return it stands there, durably, byte for byte.
+
+    A database that is there already is snapshotted first (`pre-restore`).
+
+    Raises:
+        NotFoundError: there is no such snapshot, or no folder for the target.
+        ChecksumError, IntegrityError: the snapshot is not what its manifest says; nothing changed.
+        LockedError: somebody is using the target.
+        JunmaiError: reading or writing failed; the target is the old one or the new one, whole.
+    """
+    snapshot = choose(context, reference, target)
+    refuse_target(target)
+    if target.exists() and target.samefile(snapshot.image):
+        raise UsageError(
+            f"Can't restore to {target}: it is the backup itself",
+            "Name the database file as --to.",
+        )
+    start = {"snapshot": snapshot.name, "source": str(snapshot.image), "target": str(target)}
+    with operation(context.journal, "restore", target, start=start, exclusive=True) as this:
+        staged = staged_path(target, this.id[-12:])
+        this.record("staged", staged=str(staged))
+        try:
+            found = _stage(context, snapshot, staged)
+            this.record("digests_matched", checksum=snapshot.manifest.checksum)
+            replaced = _switch(context, staged, target, this)
+        finally:
+            remove_database(staged)
+        this.finish("switched", target=str(target), kept=replaced.snapshot)
+        return Restored(this.id, snapshot, target, replaced, found)
+
+
+def _stage(context: Context, snapshot: Snapshot, staged: Path) -> Examination:
+    manifest = snapshot.manifest
+    with (
+        translated("copy the backup to", staged),
+        context.progress.step(f"Restoring {snapshot.name}", manifest.file_size, "bytes") as tick,
+    ):
+        checksum = copy_hashing(snapshot.image, staged, tick)
+    if checksum != manifest.checksum:
+        raise ChecksumError(
+            f"Backup checksum mismatch: {snapshot.image} is not what its manifest recorded",
+            CORRUPTED_HINT,
+        )
+    with context.progress.step("Checking the backup", 1, "steps"):
+        with reading_image(staged) as image:
+            schema = read_schema(image)
+        return examine(staged, schema, full_check=True)
+
+
+def _switch(context: Context, staged: Path, target: Path, this: Operation) -> Replaced:
+    with translated("restore", target):
+        sync_file(staged)
+    return replace_database(context, staged, target, Reason.PRE_RESTORE, this)

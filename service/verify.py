@@ -1,0 +1,131 @@
+"""Compare two databases, or prove one snapshot, at any later time. Changes neither.
+
+Both sides are read through consistent images, so that neither may change while it is looked at.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from junmai_svc.checks.verification import verify as run_checks
+
+from junmai_svc.checks import backup_checksum
+from junmai_svc.checks.finding import CheckResult, Finding, Report
+from junmai_svc.checks.image import examine
+from junmai_svc.service.backup import image_of
+from junmai_svc.service.context import Context
+from junmai_svc.service.operation import Operation, operation
+from junmai_svc.service.pairing import Pairing, pair_tables
+from junmai_svc.storage.databases.connection import reading_image, require_database
+from junmai_svc.storage.databases.failures import translated
+from junmai_svc.storage.databases.pair import open_pair
+from junmai_svc.storage.databases.schema import read_schema
+from junmai_svc.storage.errors import IntegrityError
+from junmai_svc.storage.files import copy_hashing
+from junmai_svc.storage.snapshots.store import Snapshot
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a verification looked at and found; `rows` counts source and target by table."""
+
+    run: str
+    subject: str
+    report: Report
+    rows: dict[str, tuple[int, int]]
+
+
+def verify_databases(context: Context, source: Path, target: Path) -> Verification:
+    """Compare every row and column of `source` with `target`; both may be the same file.
+
+    Raises:
+        NotFoundError, LockedError, AccessDeniedError, IntegrityError: one of them can't be read.
+    """
+    require_database(source)
+    require_database(target, "Target database")
+    start = {"source": str(source), "target": str(target)}
+    with (
+        operation(context.journal, "verification", source, start=start) as this,
+        _scratch() as folder,
+    ):
+        before, after = folder / "source.db", folder / "target.db"
+        pairing = pair_tables(image_of(context, source, before), image_of(context, target, after))
+        steps = max(1, len(pairing.pairs))
+        with (
+            context.progress.step("Verifying", steps, "steps") as tick,
+            open_pair(after, before, target_mode="rw") as pair,
+            translated("verify", target),
+        ):
+            report = run_checks(
+                pair, pairing.pairs, None, on_table=lambda _: tick(1) if tick else None
+            )
+        report = Report((*pairing.results, *report.results))
+        _finish(this, report)
+        return Verification(this.id, f"{source} -> {target}", report, _rows(report, pairing))
+
+
+def verify_snapshot(context: Context, snapshot: Snapshot) -> Verification:
+    """Prove that a stored snapshot is what its manifest says and that SQLite finds it sound.
+
+    Raises:
+        AccessDeniedError, NoSpaceError, StorageUnavailableError: it can't be read.
+    """
+    start = {"snapshot": snapshot.name, "source": str(snapshot.image)}
+    with (
+        operation(context.journal, "verification", snapshot.image, start=start) as this,
+        _scratch() as folder,
+    ):
+        copy = folder / "snapshot.db"
+        size = snapshot.manifest.file_size
+        with (
+            translated("read", snapshot.image),
+            context.progress.step("Hashing", size, "bytes") as tick,
+        ):
+            checksum = copy_hashing(snapshot.image, copy, tick)
+        results = [backup_checksum.compare(snapshot.image, snapshot.manifest.checksum, checksum)]
+        if not results[0].total:
+            results.append(_soundness(copy))
+        report = Report(tuple(results))
+        _finish(this, report)
+        return Verification(this.id, snapshot.name, report, {})
+
+
+def _soundness(image: Path) -> CheckResult:
+    """SQLite's full check of an image; damage is a finding here."""
+    try:
+        with reading_image(image) as opened:
+            schema = read_schema(opened)
+        examine(image, schema, full_check=True)
+    except IntegrityError as error:
+        finding = Finding("integrity_check", expected="ok", actual=error.message, hint=error.hint)
+        return CheckResult("integrity_check", total=1, findings=(finding,))
+    return CheckResult("integrity_check")
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder for images, gone at the end."""
+    with (
+        translated("make room for the images in", tempfile.gettempdir()),
+        tempfile.TemporaryDirectory(prefix="junmai-svc-") as folder,
+    ):
+        yield Path(folder)
+
+
+def _finish(this: Operation, report: Report) -> None:
+    if report.passed:
+        this.finish("completed", checks=len(report.results))
+    else:
+        failed = {f"{r.check} {r.table}".strip(): r.total for r in report.results if r.total}
+        this.finish("mismatch_found", findings=failed)
+
+
+def _rows(report: Report, pairing: Pairing) -> dict[str, tuple[int, int]]:
+    counted = {result.table: result.counts for result in report.results if result.check == "counts"}
+    return {
+        pair.name: (counted[pair.name].get("source", 0), counted[pair.name].get("target", 0))
+        for pair in pairing.pairs
+        if pair.name in counted
+    }

@@ -1,0 +1,229 @@
+"""Results as plain data: the one object that `--json` prints. Pure.
+
+Each has `run` and `status`; the other keys are there where they apply. A finding is
+`{check, table, key, column, expected, actual, hint, known}`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from junmai_svc.checks.finding import Report, Verdict
+from junmai_svc.service.backup import Backup
+from junmai_svc.service.exits import exit_code
+from junmai_svc.service.migrate import Migration, rule_counts
+from junmai_svc.service.plan import MigrationPlan
+from junmai_svc.service.restore import Restored
+from junmai_svc.service.verify import Verification
+from junmai_svc.storage.errors import JunmaiError
+from junmai_svc.storage.journal.entry import Event
+from junmai_svc.storage.journal.projection import Run
+from junmai_svc.storage.snapshots.store import Snapshot, Unreadable
+
+View = dict[str, Any]
+
+
+def error_view(error: JunmaiError) -> View:
+    """What `--json` prints when a command fails."""
+    return {
+        "run": None,
+        "status": "failed",
+        "error": {
+            "type": type(error).__name__,
+            "message": error.message,
+            "hint": error.hint,
+            "exit": exit_code(error),
+        },
+    }
+
+
+def plan_view(plan: MigrationPlan) -> View:
+    """A plan: what becomes of every table, and what to know."""
+    return {
+        "run": None,
+        "status": "planned",
+        "tables": [
+            {
+                "table": pair.name,
+                "from": pair.source.name if pair.source else None,
+                "carried": pair.carried,
+                "columns": len(pair.columns),
+                "new_columns": {
+                    column.target.name: column.rule.sql
+                    for column in pair.columns
+                    if column.rule is not None
+                },
+            }
+            for pair in plan.tables
+        ],
+        "carried": list(plan.carried),
+        "notes": [{"subject": note.subject, "text": note.text} for note in plan.notes],
+    }
+
+
+def findings_view(report: Report) -> list[View]:
+    """The findings shown, in the order of the checks."""
+    return [
+        {
+            "check": finding.check,
+            "table": finding.table,
+            "key": finding.key,
+            "column": finding.column,
+            "expected": finding.expected,
+            "actual": finding.actual,
+            "hint": finding.hint,
+            "known": finding.known,
+        }
+        for finding in report.findings
+    ]
+
+
+def checks_view(report: Report) -> list[View]:
+    """Every check with its verdict and its exact totals."""
+    return [
+        {
+            "check": result.check,
+            "table": result.table,
+            "verdict": result.verdict.value,
+            "total": result.total,
+            "known": result.known,
+            "counts": result.counts,
+            "seconds": round(result.seconds, 3),
+        }
+        for result in report.results
+    ]
+
+
+def verdict_of(report: Report, table: str) -> Verdict:
+    """The worst verdict of any check of one table."""
+    verdicts = {result.verdict for result in report.results if result.table == table}
+    worst = (Verdict.FAILED, Verdict.KNOWN)
+    return next((verdict for verdict in worst if verdict in verdicts), Verdict.OK)
+
+
+def migration_view(result: Migration) -> View:
+    """A finished migration."""
+    return {
+        "run": result.run,
+        "status": "verified",
+        "source": str(result.request.source),
+        "target": str(result.request.target),
+        "snapshot": result.snapshot.name if result.snapshot else None,
+        "backup_path": str(result.snapshot.image) if result.snapshot else None,
+        "tables": [
+            {
+                "table": table.table,
+                "rows": table.rows,
+                "seconds": round(table.seconds, 3),
+                "verdict": verdict_of(result.report, table.table).value,
+                "digest": result.digests.get(table.table),
+                "carried": table.carried,
+            }
+            for table in result.copied
+        ],
+        "rules": rule_counts(result.report),
+        "carried": list(result.plan.carried),
+        "notes": [{"subject": n.subject, "text": n.text} for n in result.plan.notes],
+        "checks": checks_view(result.report),
+        "findings": findings_view(result.report),
+        "replaced": result.replaced.snapshot if result.replaced else None,
+        "log": str(result.log_path),
+    }
+
+
+def backup_view(result: Backup) -> View:
+    """A stored snapshot."""
+    manifest = result.snapshot.manifest
+    return {
+        "run": result.run,
+        "status": "stored",
+        "snapshot": result.snapshot.name,
+        "backup_path": str(result.snapshot.image),
+        "checksum": manifest.checksum,
+        "file_size": manifest.file_size,
+        "check": result.examination.method,
+        "violations": dict(result.examination.violations),
+    }
+
+
+def restored_view(result: Restored) -> View:
+    """A finished restore."""
+    return {
+        "run": result.run,
+        "status": "restored",
+        "snapshot": result.snapshot.name,
+        "target": str(result.target),
+        "checksum": result.snapshot.manifest.checksum,
+        "pre_restore_snapshot": result.replaced.snapshot,
+        "set_aside": list(result.replaced.set_aside),
+        "violations": dict(result.examination.violations),
+    }
+
+
+def verification_view(result: Verification) -> View:
+    """A verification, passed or not."""
+    return {
+        "run": result.run,
+        "status": "passed" if result.report.passed else "findings",
+        "subject": result.subject,
+        "tables": [
+            {
+                "table": table,
+                "source_rows": source,
+                "target_rows": target,
+                "verdict": verdict_of(result.report, table).value,
+            }
+            for table, (source, target) in result.rows.items()
+        ],
+        "checks": checks_view(result.report),
+        "findings": findings_view(result.report),
+    }
+
+
+def snapshots_view(good: Sequence[Snapshot], bad: Sequence[Unreadable]) -> View:
+    """The snapshots of a store, newest first, and the manifests that can't be used."""
+    return {
+        "run": None,
+        "status": "listed",
+        "snapshots": [
+            {
+                "snapshot": snapshot.name,
+                "taken": snapshot.manifest.taken.isoformat(),
+                "reason": snapshot.manifest.reason.value,
+                "database": snapshot.manifest.original_path,
+                "file_size": snapshot.manifest.file_size,
+                "checksum": snapshot.manifest.checksum,
+                "layout": snapshot.manifest.layout,
+            }
+            for snapshot in good
+        ],
+        "unreadable": [
+            {"manifest": str(item.path), "problem": item.problem.message} for item in bad
+        ],
+    }
+
+
+def run_view(run: Run) -> View:
+    """One run as the journal tells it."""
+    return {
+        "run": run.id,
+        "kind": run.kind,
+        "status": run.status,
+        "database": run.database,
+        "target": run.target,
+        "snapshot": run.snapshot,
+        "started": run.started.isoformat() if run.started else None,
+        "ended": run.ended.isoformat() if run.ended else None,
+        "actor": run.actor,
+        "message": run.message,
+    }
+
+
+def event_view(event: Event) -> View:
+    """One event of a stream."""
+    return {
+        "position": event.position,
+        "version": event.version,
+        "type": event.type,
+        "time": event.time.isoformat(),
+        "data": dict(event.data),
+    }
