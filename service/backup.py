@@ -19,7 +19,7 @@ from junmai_svc.storage.databases.connection import reading, require_database, s
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.online_backup import take_image
 from junmai_svc.storage.databases.schema import Schema, read_schema
-from junmai_svc.storage.files import sha256_of
+from junmai_svc.storage.files import identity_of, sha256_of
 from junmai_svc.storage.snapshots.manifest import (
     FORMAT,
     STAMP,
@@ -71,7 +71,8 @@ def backup(
             final = context.store.folder / f"{staged.name}.db"
             this.record("staged", staged=str(staged.image), image=str(final))
             schema = image_of(context, source, staged.image)
-            this.record("snapshot_taken", snapshot=staged.name)
+            file = identity_of(staged.image)
+            this.record("snapshot_taken", snapshot=staged.name, file=file)
             with context.progress.step("Checking the backup", 1, "steps"):
                 spent = time.monotonic() - begun
                 found = examine(staged.image, schema, full_check=full_check, copy_seconds=spent)

@@ -13,7 +13,7 @@ from junmai_svc.service.cli_command import (
 )
 
 
-@click.command()
+@click.command(short_help="Move a database to the current schema, verified.")
 @source_option
 @click.option(
     "--target",
@@ -49,16 +49,18 @@ def migrate(
     """
     from junmai_svc.service import migrate as use_case
     from junmai_svc.service import report, views
+    from junmai_svc.service.migration import MigrateRequest
+    from junmai_svc.service.preflight import plan_for, refuse_request
     from junmai_svc.service.progress import for_terminal
     from junmai_svc.service.settings import default_target
     from junmai_svc.service.wiring import context_for
 
-    request = use_case.MigrateRequest(
+    request = MigrateRequest(
         source, target or default_target(source), keep_backup=not no_backup, overwrite=overwrite
     )
-    use_case.refuse_request(request)
+    refuse_request(request)
     if dry_run:
-        view = views.plan_view(use_case.plan(source))
+        view = views.plan_view(plan_for(source))
         (report.show_json if as_json else report.show_plan)(view)
         return 0
     with context_for(journal_option(ctx), source, backup_dir, for_terminal()) as context:
@@ -67,7 +69,7 @@ def migrate(
     return 0
 
 
-@click.command()
+@click.command(short_help="Take a snapshot of a database, also in use.")
 @source_option
 @backup_dir_option
 @click.option("--full-check", is_flag=True, help="Run SQLite's full integrity_check.")
@@ -103,7 +105,7 @@ def backup(
     return 0
 
 
-@click.command()
+@click.command(short_help="Put a snapshot in the place of a database.")
 @click.argument("snapshot")
 @click.option("--to", "target", required=True, type=PATH, help="The database to replace.")
 @backup_dir_option

@@ -7,7 +7,7 @@ import click
 from junmai_svc.service.cli_command import PATH, backup_dir_option, journal_option, with_json
 
 
-@click.command()
+@click.command(short_help="Compare two databases, or prove a snapshot.")
 @click.option("--source", type=PATH, help="The database that was migrated.")
 @click.option("--target", type=PATH, help="The database that it was migrated to.")
 @click.option("--snapshot", help="Prove this snapshot instead: a name, a file, or `latest`.")
@@ -57,7 +57,7 @@ def verify(
     return DONE if result.report.passed else FINDINGS
 
 
-@click.command()
+@click.command(short_help="List the snapshots of a store.")
 @click.argument("store", required=False, type=PATH)
 @backup_dir_option
 @with_json
@@ -78,7 +78,7 @@ def snapshots(*, store: Path | None, backup_dir: Path | None, as_json: bool) -> 
     return 0
 
 
-@click.command()
+@click.command(short_help="List all runs.")
 @with_json
 @click.pass_context
 def history(ctx: click.Context, *, as_json: bool) -> int:
@@ -94,7 +94,7 @@ def history(ctx: click.Context, *, as_json: bool) -> int:
     return 0
 
 
-@click.command()
+@click.command(short_help="Tell the story of one run.")
 @click.argument("run")
 @with_json
 @click.pass_context
@@ -114,7 +114,7 @@ def show(ctx: click.Context, *, run: str, as_json: bool) -> int:
     return 0
 
 
-@click.command()
+@click.command(short_help="Print a completion script.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> int:
     """Print the completion script for a SHELL.

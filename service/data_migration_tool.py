@@ -12,8 +12,10 @@ from junmai_svc.service.context import Context, now
 from junmai_svc.service.edge import edge
 from junmai_svc.service.exits import DONE, FINDINGS
 from junmai_svc.service.logs import log
-from junmai_svc.service.migrate import MigrateRequest, migrate, refuse_request
+from junmai_svc.service.migrate import migrate
+from junmai_svc.service.migration import MigrateRequest
 from junmai_svc.service.migration_log import MigrationLog, verification_results
+from junmai_svc.service.preflight import refuse_request
 from junmai_svc.service.progress import Progress, Silent, for_terminal
 from junmai_svc.service.restore import refuse_target, restore
 from junmai_svc.service.settings import default_backup_dir, default_target

@@ -4,67 +4,40 @@ Until the last rename the target does not exist and the source is only read. Wha
 been compared with the snapshot value by value.
 """
 
+import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from junmai_svc.checks.digests import target_digests
 from junmai_svc.checks.verification import verify
 
-from junmai_svc.checks.finding import Report, Verdict
 from junmai_svc.checks.image import Examination, examine
 from junmai_svc.service.backup import backup, image_of
-from junmai_svc.service.build import Copied, build_target
+from junmai_svc.service.build import build_target
 from junmai_svc.service.context import Context
 from junmai_svc.service.logs import log as events
+from junmai_svc.service.migration import MigrateRequest, Migration, checked, outcome, planned
 from junmai_svc.service.migration_log import MigrationLog, error_lines, verification_results
 from junmai_svc.service.operation import Operation, operation
-from junmai_svc.service.plan import MigrationPlan, plan_migration
-from junmai_svc.service.replace import Replaced, replace_database
-from junmai_svc.storage.databases.connection import reading, require_database
+from junmai_svc.service.preflight import plan_for, plan_of, refuse_request
+from junmai_svc.service.replace import replace_database
+from junmai_svc.storage.databases.digest import table_digest
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.online_backup import remove_database
-from junmai_svc.storage.databases.pair import open_pair
-from junmai_svc.storage.databases.schema import Schema, read_schema
-from junmai_svc.storage.errors import (
-    JunmaiError,
-    MigrationFailedError,
-    NotFoundError,
-    UsageError,
-)
-from junmai_svc.storage.files import staged_path, switch_in_new, sync_file
-from junmai_svc.storage.models.junmai import definitions, target_schema
+from junmai_svc.storage.databases.pair import TARGET, open_pair
+from junmai_svc.storage.databases.schema import Schema
+from junmai_svc.storage.errors import JunmaiError, MigrationFailedError
+from junmai_svc.storage.files import identity_of, staged_path, switch_in_new, sync_file
+from junmai_svc.storage.models.junmai import definitions
 from junmai_svc.storage.snapshots.manifest import Reason
 from junmai_svc.storage.snapshots.store import Snapshot
 
-
-@dataclass(frozen=True)
-class MigrateRequest:
-    """What to migrate and where to. Paths are as the person gave them."""
-
-    source: Path
-    target: Path
-    keep_backup: bool = True
-    overwrite: bool = False
-
-
-@dataclass
-class Migration:
-    """What a migration did; `log_path` is the replaced tool's log of it."""
-
-    run: str
-    request: MigrateRequest
-    plan: MigrationPlan
-    snapshot: Snapshot | None = None
-    copied: list[Copied] = field(default_factory=list)
-    report: Report = field(default_factory=lambda: Report(()))
-    digests: Mapping[str, str] = field(default_factory=dict)
-    replaced: Replaced | None = None
-    log_path: Path | None = None
+# Bytes of an event's data; an entry as a whole may have 65,535.
+LARGEST_EVENT = 48_000
 
 
 @dataclass(frozen=True)
@@ -75,54 +48,6 @@ class Image:
     schema: Schema
     examination: Examination
     snapshot: Snapshot | None
-
-
-def plan(source: Path) -> MigrationPlan:
-    """Return the plan for a database as it is now; writes nothing at all.
-
-    Raises:
-        PlanError: the source holds a column that the target schema has no place for.
-        NotFoundError, LockedError, AccessDeniedError, IntegrityError: it can't be read.
-    """
-    with reading(source) as live:
-        return plan_of(read_schema(live))
-
-
-def plan_of(schema: Schema) -> MigrationPlan:
-    """Return the plan for a source schema against the Junmai models.
-
-    Raises:
-        PlanError: the source holds a column that the target schema has no place for.
-    """
-    defaults = {name: definition.defaults for name, definition in definitions().items()}
-    return plan_migration(schema, target_schema(), defaults)
-
-
-def refuse_request(request: MigrateRequest) -> None:
-    """Refuse what can be seen to be wrong without opening anything.
-
-    Raises:
-        NotFoundError: the source, or the target's folder, is not there.
-        UsageError: source and target are one file, or the target exists and may not be replaced.
-    """
-    require_database(request.source)
-    folder = request.target.absolute().parent
-    if not folder.is_dir():
-        raise NotFoundError(
-            f"The folder of the target not found: {folder}", "Make the folder, or name another."
-        )
-    if request.target.exists() and request.target.samefile(request.source):
-        raise UsageError(
-            f"Source and target are the same file: {request.source}",
-            "Name another --target; the source stays as it is until you replace it yourself.",
-        )
-    if request.target.is_dir():
-        raise UsageError(f"The target {request.target} is a folder", "Name a file as --target.")
-    if request.target.exists() and not request.overwrite:
-        raise UsageError(
-            f"The target {request.target} exists already",
-            "Name another --target, or add --overwrite to replace it after a snapshot of it.",
-        )
 
 
 def migrate(
@@ -146,9 +71,11 @@ def migrate(
         context.journal, "migration", request.source, start=details, exclusive=True
     ) as this:
         with _failure_logged(context, log):
-            result = Migration(this.id, request, plan(request.source))
-            this.record("planned", **_planned(result.plan))
+            result = Migration(this.id, request, plan_for(request.source))
             staged = staged_path(request.target, this.id[-12:])
+            # Named before they exist, so that whoever comes after a crash finds them.
+            files = {"staged": str(staged), "scratch": str(_scratch(staged))}
+            this.record("planned", **_fitting(context, planned(result.plan)), **files)
             try:
                 _build(context, this, result, staged, log)
                 # Before the switch: from then on nothing may fail that a person must hear of.
@@ -157,7 +84,7 @@ def migrate(
             finally:
                 remove_database(staged)
                 remove_database(_scratch(staged))
-        this.finish("verified", **_outcome(result))
+        this.conclude("verified", **_fitting(context, outcome(result)))
         return result
 
 
@@ -170,7 +97,7 @@ def _build(
     if image.snapshot:
         log.backup_path = str(image.snapshot.image)
         log.add("backup", "success", context.clock(), backup_path=log.backup_path)
-    this.record("started", staged=str(staged), scratch=str(_scratch(staged)))
+    this.record("started", image=str(image.path))
     result.copied = build_target(
         result.plan,
         image.schema,
@@ -181,8 +108,8 @@ def _build(
         rows=image.examination.rows,
         progress=context.progress,
     )
-    for table in result.copied:
-        this.record("table_copied", table=table.table, rows=table.rows)
+    copied = [{"table": table.table, "rows": table.rows} for table in result.copied]
+    this.record_all("table_copied", copied)
     stats = {table.table: table.rows for table in result.copied}
     log.add("migration", "success", context.clock(), stats=stats)
     with translated("set the permissions of", staged):
@@ -245,7 +172,7 @@ def _verify(
         log.verification_results = verification_results(result.report, rows)
         status = "success" if result.report.passed else "failed"
         log.add("verification", status, context.clock(), results=log.verification_results)
-        this.record("constraints_checked", **_summary(result.report))
+        this.record("constraints_checked", file=identity_of(staged), **checked(result.report))
         if not result.report.passed:
             raise MigrationFailedError(
                 f"Migration failed: verification found differences in {staged.name}:"
@@ -253,17 +180,21 @@ def _verify(
                 "The target was not published, the source is untouched. See the migration log.",
             )
         with context.progress.step("Table digests", steps, "steps") as tick:
-            result.digests = target_digests(pair, result.plan.expected.tables, tick)
+            for table in result.plan.expected.tables:
+                digest = table_digest(pair.connection, TARGET, table)
+                result.digests[table.name] = digest.sha256
+                if tick is not None:
+                    tick(1)
 
 
 def _publish(context: Context, this: Operation, result: Migration, staged: Path) -> None:
     target = result.request.target
     with translated("publish", target):
         sync_file(staged)
-        if target.exists() or result.request.overwrite:
+        if result.request.overwrite:
             result.replaced = replace_database(context, staged, target, Reason.PRE_OVERWRITE, this)
-            return
-        switch_in_new(staged, target)
+        else:
+            switch_in_new(staged, target)
 
 
 @contextmanager
@@ -286,46 +217,16 @@ def _scratch(staged: Path) -> Path:
     return staged.with_name(staged.name.replace(".partial", ".source.partial"))
 
 
-def _planned(plan: MigrationPlan) -> dict[str, Any]:
-    return {
-        "tables": [pair.name for pair in plan.tables],
-        "carried": list(plan.carried),
-        "rules": {
-            f"{pair.name}.{column.target.name}": column.rule.sql
-            for pair in plan.tables
-            for column in pair.columns
-            if column.rule is not None
-        },
-    }
+def _fitting(context: Context, data: dict[str, Any]) -> dict[str, Any]:
+    """Return what an event can hold: data too large for one goes into the store, named by digest.
 
-
-def _summary(report: Report) -> dict[str, Any]:
-    failed = [result for result in report.results if result.verdict is Verdict.FAILED]
-    return {
-        "checks": len(report.results),
-        "failed": {f"{r.check} {r.table}".strip(): r.total for r in failed},
-        "known": {f"{r.check} {r.table}".strip(): r.known for r in report.results if r.known},
-    }
-
-
-def _outcome(result: Migration) -> dict[str, Any]:
-    return {
-        "target": str(result.request.target),
-        "snapshot": result.snapshot.name if result.snapshot else None,
-        "tables": {
-            table.table: {"rows": table.rows, "digest": result.digests.get(table.table)}
-            for table in result.copied
-        },
-        "rules": rule_counts(result.report),
-        "log": str(result.log_path),
-    }
-
-
-def rule_counts(report: Report) -> dict[str, int]:
-    """Return the number of rows that each rule filled, by `table.column`."""
-    return {
-        f"{result.table}.{name.removeprefix('rule:')}": count
-        for result in report.results
-        for name, count in result.counts.items()
-        if name.startswith("rule:")
-    }
+    Raises:
+        JunmaiError: the store can't be written.
+    """
+    content = json.dumps(data, ensure_ascii=False, sort_keys=True).encode()
+    if len(content) <= LARGEST_EVENT:
+        return data
+    with translated("write into", context.store.folder):
+        digest = context.store.put_details(content)
+    small = {key: value for key, value in data.items() if isinstance(value, str | None)}
+    return small | {"details": digest}

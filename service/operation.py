@@ -6,7 +6,7 @@ abandoned (`service.recovery`) before it begins its own.
 
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from junmai_svc.service.exits import exit_code
 from junmai_svc.service.logs import log
 from junmai_svc.service.recovery import close_abandoned
 from junmai_svc.storage.errors import JunmaiError
+from junmai_svc.storage.journal.entry import NewEvent
 from junmai_svc.storage.journal.events import STARTS, event_type, stream_name
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.lease import register_database, release_lease, take_lease
@@ -44,15 +45,21 @@ class Operation:
         Raises:
             JunmaiError: the journal can't be written.
         """
-        event = self.journal.append(
-            stream_name(self.kind, self.id),
-            event_type(self.kind, name),
-            data,
-            correlation=self.correlation,
-            causation=self._cause,
+        self.record_all(name, [data])
+
+    def record_all(self, name: str, each: Sequence[Mapping[str, Any]]) -> None:
+        """Append one event for each of `each`, all in one transaction, and log them.
+
+        Raises:
+            JunmaiError: the journal can't be written; none of them is recorded.
+        """
+        stream, type_ = stream_name(self.kind, self.id), event_type(self.kind, name)
+        events = self.journal.append_all(
+            NewEvent(stream, type_, data, self.correlation, self._cause) for data in each
         )
-        self._cause = event.id
-        log().info(f"{self.kind}.{name}", **data)
+        self._cause = events[-1].id
+        for data in each:
+            log().info(f"{self.kind}.{name}", **data)
 
     def finish(self, name: str, **data: Any) -> None:
         """Append the stream's one terminal event.
@@ -62,6 +69,18 @@ class Operation:
         """
         self.record(name, **data)
         self.ended = True
+
+    def conclude(self, name: str, **data: Any) -> None:
+        """End the stream after something was done that can't be undone.
+
+        A journal that can't be written now does not make it undone, so this does not raise: the
+        stream stays open, and the next run closes it with what it finds.
+        """
+        self.ended = True
+        try:
+            self.record(name, **data)
+        except JunmaiError as problem:
+            log().error("journal.unwritable", event=name, problem=problem.message)
 
 
 @contextmanager

@@ -56,7 +56,8 @@ class Bars:
             console=Console(stderr=True),
             transient=True,
         ) as bars:
-            task = bars.add_task(label, total=total)
+            # A step that can't say how far it is only shows that it goes on.
+            task = bars.add_task(label, total=None if total == 1 else total)
             done = 0
 
             def tick(amount: int) -> None:
@@ -65,7 +66,7 @@ class Bars:
                 bars.update(task, completed=done)
 
             yield tick
-            bars.update(task, completed=total)
+            bars.update(task, total=total, completed=total)
 
 
 def for_terminal() -> Progress:

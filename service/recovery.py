@@ -1,26 +1,31 @@
 """What dead runs left behind: looked at, cleaned of staged files, and closed in the journal.
 
-A run is dead when its OS lock is free and its stream has not ended. What its start and its steps
-said it was writing is compared with what is on disk: the new thing is absent, partial (only the
-staged file is there, and is removed) or complete (the rename had happened).
+A run is dead when its OS lock is free and its stream has not ended. Before its switch a run records
+the identity of the staged file, which a rename keeps; so what is found under the final name is
+known to be the run's or not. The new thing is absent, partial (and removed) or complete.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from junmai_svc.service.logs import log
+from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.online_backup import remove_database
 from junmai_svc.storage.errors import JournalConflictError
-from junmai_svc.storage.files import STAGED_SUFFIX
+from junmai_svc.storage.files import STAGED_SUFFIX, identity_of
 from junmai_svc.storage.journal.events import event_type, split_stream
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.liveness import is_alive
 
+Said = Mapping[str, Any]
+
 
 def close_abandoned(journal: Journal) -> list[str]:
-    """End the streams of dead runs as abandoned and return them.
+    """End the streams of dead runs as abandoned, their staged files removed; return the streams.
 
     Raises:
-        JunmaiError: the journal can't be read or written.
+        JunmaiError: the journal can't be read or written, or a staged file not be removed.
     """
     closed = []
     for stream in journal.streams_open():
@@ -29,9 +34,8 @@ def close_abandoned(journal: Journal) -> list[str]:
             continue
         events = list(journal.read(stream))
         said = {key: value for event in events for key, value in event.data.items()}
-        found = _found(said)
-        for staged in _staged(said):
-            remove_database(staged)
+        with translated("clean up after a dead run at", journal.path):
+            found = _look_and_clean(said)
         try:
             journal.append(
                 stream,
@@ -48,15 +52,26 @@ def close_abandoned(journal: Journal) -> list[str]:
     return closed
 
 
-def _found(said: dict[str, object]) -> str:
-    final = said.get("target") or said.get("image")
-    if any(staged.exists() for staged in _staged(said)):
+def _look_and_clean(said: Said) -> str:
+    final = _final(said)
+    staged = [path for path in _staged(said) if path.exists()]
+    for path in _staged(said):
+        remove_database(path)
+    if final is not None and final.exists() and identity_of(final) == said.get("file"):
+        # An image without its manifest is no snapshot, and nobody would ever remove it.
+        if "target" in said or final.with_suffix(".json").exists():
+            return "complete"
+        final.unlink()
         return "partial"
-    began = "staged" in said
-    return "complete" if began and isinstance(final, str) and Path(final).exists() else "absent"
+    return "partial" if staged else "absent"
 
 
-def _staged(said: dict[str, object]) -> list[Path]:
+def _final(said: Said) -> Path | None:
+    named = said.get("target") or said.get("image")
+    return Path(named) if isinstance(named, str) else None
+
+
+def _staged(said: Said) -> list[Path]:
     """The staged files that the run named; only names of our own making are ever touched."""
     named = [said.get("staged"), said.get("scratch")]
     paths = [Path(name) for name in named if isinstance(name, str)]

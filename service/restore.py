@@ -16,7 +16,7 @@ from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.online_backup import remove_database
 from junmai_svc.storage.databases.schema import read_schema
 from junmai_svc.storage.errors import ChecksumError, NotFoundError, UsageError
-from junmai_svc.storage.files import copy_hashing, staged_path, sync_file
+from junmai_svc.storage.files import copy_hashing, identity_of, staged_path, sync_file
 from junmai_svc.storage.snapshots.manifest import Reason
 from junmai_svc.storage.snapshots.store import Snapshot, snapshot_of_file
 
@@ -93,11 +93,15 @@ def restore(context: Context, reference: str, target: Path) -> Restored:
         this.record("staged", staged=str(staged))
         try:
             found = _stage(context, snapshot, staged)
-            this.record("digests_matched", checksum=snapshot.manifest.checksum)
+            this.record(
+                "digests_matched",
+                checksum=snapshot.manifest.checksum,
+                file=identity_of(staged),
+            )
             replaced = _switch(context, staged, target, this)
         finally:
             remove_database(staged)
-        this.finish("switched", target=str(target), kept=replaced.snapshot)
+        this.conclude("switched", kept=replaced.snapshot)
         return Restored(this.id, snapshot, target, replaced, found)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from junmai_svc.checks.finding import Report, Verdict
 from junmai_svc.service.backup import Backup
 from junmai_svc.service.exits import exit_code
-from junmai_svc.service.migrate import Migration, rule_counts
+from junmai_svc.service.migration import Migration, rule_counts
 from junmai_svc.service.plan import MigrationPlan
 from junmai_svc.service.restore import Restored
 from junmai_svc.service.verify import Verification

@@ -78,6 +78,16 @@ def write_durably(final: Path, content: bytes, token: str) -> None:
         raise
 
 
+def identity_of(path: Path) -> str:
+    """Return what tells a file from all others of this machine; a rename does not change it.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    found = path.stat()
+    return f"{found.st_dev}:{found.st_ino}"
+
+
 def sync(handle: int) -> None:
     """Make an open file's content durable, past the drive's cache where the system can say so.
 

@@ -19,6 +19,7 @@ from junmai_svc.storage.errors import (
     NoSpaceError,
     NotFoundError,
     StorageUnavailableError,
+    UsageError,
 )
 
 LOCKED_HINT = "Close the program that uses it, or wait until it has finished, and try again."
@@ -143,6 +144,10 @@ def from_os(error: OSError, doing: str, path: Path | str) -> JunmaiError:
         return NoSpaceError(what, SPACE_HINT)
     if error.errno in _DENIED:
         return AccessDeniedError(what, ACCESS_HINT)
+    if error.errno == errno.EEXIST:
+        return UsageError(
+            f"Can't {doing} {place}: it exists already", "Name another file, or remove that one."
+        )
     if error.errno == errno.ENOENT:
         return NotFoundError(what, "Check the path.")
     return StorageUnavailableError(what, "Check the disk, then run the same command again.")

@@ -6,6 +6,7 @@ final one afterwards; as only the claimant can create the final one, two backups
 take the same name, without any lock.
 """
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -87,6 +88,21 @@ class FileStore:
         switch_in(staged.image, final)
         write_durably(self.folder / f"{staged.name}.json", encode(manifest), "manifest")
         return Snapshot(manifest, final)
+
+    def put_details(self, content: bytes) -> str:
+        """Store what is too large for an event of the journal and return its SHA-256 in hex.
+
+        It is `details/<sha256>.json`, durable on return; the same content is stored once.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        digest = hashlib.sha256(content).hexdigest()
+        path = self.folder / "details" / f"{digest}.json"
+        if not path.exists():
+            make_folder(path.parent)
+            write_durably(path, content, "details")
+        return digest
 
     def snapshots(self) -> tuple[list[Snapshot], list[Unreadable]]:
         """Return all snapshots, newest first, and the manifests that can't be used.

@@ -1,0 +1,84 @@
+"""What a migration is asked for, what it has done, and what its events say of it. Pure."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from junmai_svc.checks.finding import Report, Verdict
+from junmai_svc.service.build import Copied
+from junmai_svc.service.plan import MigrationPlan
+from junmai_svc.service.replace import Replaced
+from junmai_svc.storage.snapshots.store import Snapshot
+
+
+@dataclass(frozen=True)
+class MigrateRequest:
+    """What to migrate and where to. Paths are as the person gave them."""
+
+    source: Path
+    target: Path
+    keep_backup: bool = True
+    overwrite: bool = False
+
+
+@dataclass
+class Migration:
+    """What a migration did; `log_path` is the replaced tool's log of it."""
+
+    run: str
+    request: MigrateRequest
+    plan: MigrationPlan
+    snapshot: Snapshot | None = None
+    copied: list[Copied] = field(default_factory=list)
+    report: Report = field(default_factory=lambda: Report(()))
+    digests: dict[str, str] = field(default_factory=dict)
+    replaced: Replaced | None = None
+    log_path: Path | None = None
+
+
+def planned(plan: MigrationPlan) -> dict[str, Any]:
+    """What `planned` records: every table, what is carried over, every rule."""
+    return {
+        "tables": [pair.name for pair in plan.tables],
+        "carried": list(plan.carried),
+        "rules": {
+            f"{pair.name}.{column.target.name}": column.rule.sql
+            for pair in plan.tables
+            for column in pair.columns
+            if column.rule is not None
+        },
+    }
+
+
+def checked(report: Report) -> dict[str, Any]:
+    """What `constraints_checked` records: what failed, and what the source had already."""
+    failed = [result for result in report.results if result.verdict is Verdict.FAILED]
+    return {
+        "checks": len(report.results),
+        "failed": {f"{r.check} {r.table}".strip(): r.total for r in failed},
+        "known": {f"{r.check} {r.table}".strip(): r.known for r in report.results if r.known},
+    }
+
+
+def outcome(result: Migration) -> dict[str, Any]:
+    """What `verified` records: the target, every table with its rows and digest, every rule."""
+    return {
+        "target": str(result.request.target),
+        "snapshot": result.snapshot.name if result.snapshot else None,
+        "tables": {
+            table.table: {"rows": table.rows, "digest": result.digests.get(table.table)}
+            for table in result.copied
+        },
+        "rules": rule_counts(result.report),
+        "log": str(result.log_path),
+    }
+
+
+def rule_counts(report: Report) -> dict[str, int]:
+    """Return the number of rows that each rule filled, by `table.column`."""
+    return {
+        f"{result.table}.{name.removeprefix('rule:')}": count
+        for result in report.results
+        for name, count in result.counts.items()
+        if name.startswith("rule:")
+    }
