@@ -80,7 +80,7 @@ class Operation:
         try:
             self.record(name, **data)
         except JunmaiError as problem:
-            log().error("journal.unwritable", event=name, problem=problem.message)
+            log().error("journal.unwritable", last=name, problem=problem.message)
 
 
 @contextmanager

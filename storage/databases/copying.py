@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import peewee
-from junmai_svc.storage.databases.sqltext import without_not_null
 
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.mapping import TablePair
 from junmai_svc.storage.databases.names import node
 from junmai_svc.storage.databases.pair import SOURCE, Pair, open_pair
 from junmai_svc.storage.databases.schema import Definition, Settings, Table
+from junmai_svc.storage.databases.sqltext import without_not_null
 
 Models = Mapping[str, type[peewee.Model]]
 
