@@ -64,11 +64,13 @@ def write_durably(final: Path, content: bytes, token: str) -> None:
     """Write a small file so that it is either absent, the old one or complete, and durable.
 
     Raises:
+        FileExistsError: somebody is staging it under the same token; their file is untouched.
         OSError: it can't be written; the staged file is then gone.
     """
     staged = staged_path(final, token)
+    file = staged.open("xb")
     try:
-        with staged.open("xb") as file:
+        with file:
             file.write(content)
             file.flush()
             sync(file.fileno())
