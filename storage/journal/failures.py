@@ -1,0 +1,87 @@
+"""What SQLite, peewee, file locks and the system raise under the journal, translated once."""
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import peewee
+
+from junmai_svc.storage.errors import (
+    AccessDeniedError,
+    IntegrityError,
+    JunmaiError,
+    LockedError,
+    NoSpaceError,
+    NotFoundError,
+    StorageUnavailableError,
+)
+
+DAMAGED_HINT = "Keep this file as it is for inspection, and put an undamaged copy in its place."
+ACCESS_HINT = "Check who owns the journal and its folder, and run as a user who may write both."
+
+_AGAIN_HINT = "Check the disk; when it answers again, run the same command again."
+_LOCKED_HINT = "Another process is writing to the journal; run the same command again."
+_SPACE_HINT = "Free some space and run the same command again; what was recorded is intact."
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+_OF_SQLITE: tuple[tuple[tuple[str, ...], type[JunmaiError], str], ...] = (
+    (("SQLITE_BUSY", "SQLITE_LOCKED"), LockedError, _LOCKED_HINT),
+    (("SQLITE_FULL",), NoSpaceError, _SPACE_HINT),
+    (
+        ("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH", "SQLITE_CANTOPEN"),
+        AccessDeniedError,
+        ACCESS_HINT,
+    ),
+    (("SQLITE_NOTADB",), IntegrityError, "Check the path: this file is no journal."),
+    # A constraint or a trigger refused what the head allows, or a table is not there.
+    (
+        ("SQLITE_CORRUPT", "SQLITE_FORMAT", "SQLITE_CONSTRAINT", "SQLITE_ERROR"),
+        IntegrityError,
+        DAMAGED_HINT,
+    ),
+)
+
+
+@contextmanager
+def translated(doing: str, path: Path) -> Iterator[None]:
+    """Turn foreign errors raised inside into JunmaiError.
+
+    `doing` completes "Can't ..." up to the path of the journal, such as "append to".
+
+    Raises:
+        JunmaiError: whichever of the tree fits; the foreign error is its cause.
+    """
+    try:
+        yield
+    except (sqlite3.Error, peewee.PeeweeException) as error:
+        cause = error.__context__ if isinstance(error, peewee.PeeweeException) else error
+        # An error without a name is not SQLite's but a mistake in the call: a bug, as it is.
+        if not isinstance(cause, sqlite3.Error) or not hasattr(cause, "sqlite_errorname"):
+            raise
+        raise from_sqlite(cause, doing, path) from error
+    except OSError as error:
+        raise from_os(error, doing, path) from error
+
+
+def from_sqlite(error: sqlite3.Error, doing: str, path: Path) -> JunmaiError:
+    """Return the JunmaiError for an exception of the sqlite3 module."""
+    what = f"Can't {doing} the journal {path}: {error}"
+    for prefixes, kind, hint in _OF_SQLITE:
+        if error.sqlite_errorname.startswith(prefixes):
+            return kind(what, hint)
+    return StorageUnavailableError(what, _AGAIN_HINT)
+
+
+def from_os(error: OSError, doing: str, path: Path) -> JunmaiError:
+    """Return the JunmaiError for an exception of the operating system."""
+    what = f"Can't {doing} {error.filename or path}: {error.strerror or error}"
+    if error.errno in _NO_SPACE:
+        return NoSpaceError(what, _SPACE_HINT)
+    if error.errno in _DENIED:
+        return AccessDeniedError(what, ACCESS_HINT)
+    if error.errno == errno.ENOENT:
+        return NotFoundError(what, "Check the path.")
+    return StorageUnavailableError(what, _AGAIN_HINT)

@@ -1,0 +1,175 @@
+"""The two tables of a journal, and what SQLite itself refuses to do to them.
+
+`event` is append-only: no UPDATE, no DELETE, and INSERT only of a new id at the next position and
+the next version of its stream. The condition on INSERT is what stops INSERT OR REPLACE, whose
+deletions fire no trigger. Positions count from 0, versions from 1.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import peewee
+
+from junmai_svc.storage.journal import entry, merkle
+
+APPLICATION_ID = int.from_bytes(b"JNMJ")
+FORMAT = 1
+
+_TRIGGERS = {
+    "event_no_update": """
+        BEFORE UPDATE ON event BEGIN
+            SELECT RAISE(ABORT, 'events are never changed');
+        END""",
+    "event_no_delete": """
+        BEFORE DELETE ON event BEGIN
+            SELECT RAISE(ABORT, 'events are never deleted');
+        END""",
+    "event_next": """
+        BEFORE INSERT ON event BEGIN
+            SELECT RAISE(ABORT, 'an event goes to the next position')
+                WHERE NEW.position IS NOT
+                    (SELECT coalesce(max(position) + 1, 0) FROM event);
+            SELECT RAISE(ABORT, 'an event takes the next version of its stream')
+                WHERE NEW.version IS NOT
+                    (SELECT coalesce(max(version) + 1, 1) FROM event WHERE stream = NEW.stream);
+            SELECT RAISE(ABORT, 'an event has an id of its own')
+                WHERE EXISTS (SELECT 1 FROM event WHERE id = NEW.id);
+        END""",
+    "journal_head_only": """
+        BEFORE INSERT ON journal_head WHEN EXISTS (SELECT 1 FROM journal_head) BEGIN
+            SELECT RAISE(ABORT, 'a journal has one head');
+        END""",
+    "journal_head_no_delete": """
+        BEFORE DELETE ON journal_head BEGIN
+            SELECT RAISE(ABORT, 'a journal keeps its head');
+        END""",
+    "journal_head_follows": """
+        BEFORE UPDATE ON journal_head BEGIN
+            SELECT RAISE(ABORT, 'a journal keeps its id')
+                WHERE NEW.journal_id IS NOT OLD.journal_id;
+            SELECT RAISE(ABORT, 'the head counts the events')
+                WHERE NEW.size IS NOT (SELECT coalesce(max(position) + 1, 0) FROM event);
+        END""",
+}
+TRIGGERS = frozenset(_TRIGGERS)
+
+_DENIED = {
+    sqlite3.SQLITE_DROP_TABLE,
+    sqlite3.SQLITE_DROP_TRIGGER,
+    sqlite3.SQLITE_DROP_INDEX,
+    sqlite3.SQLITE_ALTER_TABLE,
+}
+_FIXED_PRAGMAS = {
+    "application_id",
+    "journal_mode",
+    "recursive_triggers",
+    "synchronous",
+    "user_version",
+    "writable_schema",
+}
+
+
+class _Event(peewee.Model):
+    """`entry` is the event; the other columns are a cache of it, `leaf_hash` its RFC 6962 hash."""
+
+    position = peewee.IntegerField(primary_key=True)
+    id = peewee.TextField(constraints=[peewee.SQL("UNIQUE")])
+    stream = peewee.TextField()
+    version = peewee.IntegerField()
+    type = peewee.TextField()
+    time = peewee.TextField()
+    entry = peewee.BlobField(
+        constraints=[peewee.Check(f"length(entry) BETWEEN 1 AND {entry.MAX_BYTES}")]
+    )
+    leaf_hash = peewee.BlobField(
+        constraints=[peewee.Check(f"length(leaf_hash) = {merkle.HASH_BYTES}")]
+    )
+
+
+class _JournalHead(peewee.Model):
+    """The one row that says how far the journal is and how much of it has been published."""
+
+    journal_id = peewee.TextField(primary_key=True)
+    size = peewee.IntegerField()
+    frontier = peewee.BlobField()
+    published_size = peewee.IntegerField(default=0)
+    published_root = peewee.BlobField(null=True)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The models of one journal, bound to its database alone."""
+
+    event: type[_Event]
+    head: type[_JournalHead]
+
+
+def bound_to(database: peewee.SqliteDatabase) -> Tables:
+    """Return the models of the journal that a database holds, or is about to hold."""
+    owner = database
+
+    class Event(_Event):
+        class Meta:
+            database = owner
+            table_name = "event"
+            strict_tables = True
+            constraints = (peewee.SQL("UNIQUE (stream, version)"),)
+
+    class JournalHead(_JournalHead):
+        class Meta:
+            database = owner
+            table_name = "journal_head"
+            strict_tables = True
+
+    return Tables(Event, JournalHead)
+
+
+def composed(
+    database: peewee.SqliteDatabase, query: peewee.Query
+) -> Callable[..., list[tuple[Any, ...]]]:
+    """Return a query as a function of its parameters, in the order in which they stand in its SQL.
+
+    The values in `query` only hold their places. Composing takes peewee longer than running takes
+    SQLite, so a journal composes each of its queries once.
+    """
+    sql, _ = query.sql()
+
+    def run(*parameters: object) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = database.execute_sql(  # type: ignore[no-untyped-call]
+            sql, parameters
+        ).fetchall()
+        return rows
+
+    return run
+
+
+def create(database: peewee.SqliteDatabase) -> None:
+    """Make the tables, triggers and marks of a journal, inside the caller's transaction.
+
+    Raises:
+        sqlite3.Error, peewee.PeeweeException: SQLite refuses.
+    """
+    tables = bound_to(database)
+    database.create_tables([tables.event, tables.head], safe=False)
+    connection: sqlite3.Connection = database.connection()  # type: ignore[no-untyped-call]
+    for name, body in _TRIGGERS.items():
+        connection.execute(f"CREATE TRIGGER {name} {body}")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def seal(connection: sqlite3.Connection) -> None:
+    """Deny this connection from now on to drop or alter anything, or to weaken durability."""
+    connection.set_authorizer(_authorize)
+
+
+def _authorize(
+    action: int, subject: str | None, value: str | None, _database: str | None, _by: str | None
+) -> int:
+    if action == sqlite3.SQLITE_PRAGMA:
+        denied = value is not None and str(subject).lower() in _FIXED_PRAGMAS
+    else:
+        denied = action in _DENIED
+    return sqlite3.SQLITE_DENY if denied else sqlite3.SQLITE_OK
