@@ -5,6 +5,7 @@ in a process that has it open would drop SQLite's locks. Stored images are ours 
 they are opened immutable and leave no sidecars.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -23,10 +24,14 @@ Mode = Literal["ro", "rw", "rwc"]
 
 
 def uri(path: Path, mode: Mode, *, immutable: bool = False) -> str:
-    """Return the SQLite URI of a file, with every character of its path escaped."""
+    """Return the SQLite URI of a file, with every byte of its path escaped that must be.
+
+    It states an empty authority: without it a path with two slashes before it would name a server.
+    """
     absolute = path.absolute().as_posix()
     prefix = "" if absolute.startswith("/") else "/"
-    return f"file:{quote(prefix + absolute)}?mode={mode}" + ("&immutable=1" if immutable else "")
+    escaped = quote(os.fsencode(prefix + absolute))  # names need not be valid text everywhere
+    return f"file://{escaped}?mode={mode}" + ("&immutable=1" if immutable else "")
 
 
 def sidecar(path: Path, suffix: str) -> Path:
