@@ -190,13 +190,15 @@ def read_schema(connection: sqlite3.Connection, schema: str = "main") -> Schema:
     rows = connection.execute(
         f"SELECT type, name, tbl_name, sql FROM {db}.sqlite_schema ORDER BY rowid"
     ).fetchall()
+    _require_texts(rows)
     virtual = {name for kind, name, _, sql in rows if kind == "table" and _is_virtual(sql)}
     ordinary = [
         (name, sql)
         for kind, name, _, sql in rows
         if kind == "table" and name not in virtual and not _is_internal(name)
     ]
-    index_sql = {name: sql for kind, name, _, sql in rows if kind == "index"}
+    # A damaged schema may spell a name in another case than its SQL; SQLite takes both for one.
+    index_sql = {fold(name): sql for kind, name, _, sql in rows if kind == "index"}
     columns = _columns(connection, db, schema)
     flags = _table_flags(connection, schema)
     indexes = _indexes(connection, db, schema, index_sql)
@@ -208,8 +210,8 @@ def read_schema(connection: sqlite3.Connection, schema: str = "main") -> Schema:
                 name=name,
                 sql=sql,
                 columns=tuple(columns[name]),
-                without_rowid=flags[name][0],
-                strict=flags[name][1],
+                without_rowid=flags[fold(name)][0],
+                strict=flags[fold(name)][1],
                 indexes=tuple(indexes[name]),
                 foreign_keys=tuple(keys[name]),
             )
@@ -222,6 +224,14 @@ def read_schema(connection: sqlite3.Connection, schema: str = "main") -> Schema:
             name for kind, name, _, _ in rows if kind == "table" and _is_internal(name)
         ),
     )
+
+
+def _require_texts(rows: Iterable[tuple[object, ...]]) -> None:
+    """Refuse rows of sqlite_schema that SQLite would pass over and a damaged file may hold."""
+    for kind, name, table, sql in rows:
+        named = all(isinstance(text, str) for text in (kind, name, table))
+        if not named or not isinstance(sql, str | None):
+            raise sqlite3.DatabaseError(f"malformed database schema ({name!r} is not described)")
 
 
 def _is_virtual(sql: str | None) -> bool:
@@ -260,17 +270,19 @@ def _table_flags(connection: sqlite3.Connection, schema: str) -> Mapping[str, tu
     rows = connection.execute(
         "SELECT name, wr, strict FROM pragma_table_list WHERE schema = ?", (schema,)
     )
-    return {name: (bool(without_rowid), bool(strict)) for name, without_rowid, strict in rows}
+    return {fold(name): (bool(without_rowid), bool(strict)) for name, without_rowid, strict in rows}
 
 
 def _indexes(
     connection: sqlite3.Connection, db: str, schema: str, index_sql: Mapping[str, str | None]
 ) -> Mapping[str, list[Index]]:
     members: defaultdict[str, list[IndexColumn]] = defaultdict(list)
+    # Through index_list: the key of a WITHOUT ROWID table is an index that sqlite_schema lacks.
     for index, column, descending, collation in connection.execute(
         "SELECT i.name, x.name, x.desc, x.coll "
-        f"FROM {db}.sqlite_schema AS i, pragma_index_xinfo(i.name, ?) AS x "
-        "WHERE i.type = 'index' AND x.key ORDER BY i.rowid, x.seqno",
+        f"FROM {db}.sqlite_schema AS t, pragma_index_list(t.name, ?1) AS i, "
+        "pragma_index_xinfo(i.name, ?1) AS x "
+        f"WHERE t.{_ORDINARY} AND x.key ORDER BY t.rowid, i.seq, x.seqno",
         (schema,),
     ):
         members[index].append(IndexColumn(column, bool(descending), collation))
@@ -281,8 +293,9 @@ def _indexes(
         f"WHERE t.{_ORDINARY} ORDER BY t.rowid, i.seq DESC",
         (schema,),
     ):
+        sql = index_sql.get(fold(name))
         found[table].append(
-            Index(name, bool(unique), origin, bool(partial), tuple(members[name]), index_sql[name])
+            Index(name, bool(unique), origin, bool(partial), tuple(members[name]), sql)
         )
     return found
 
