@@ -55,9 +55,7 @@ def examine(
         interruption.watch(copy, seconds=seconds)
         result = sqlite_file.integrity(copy, full=full_check)
         if result.damage:
-            raise IntegrityError(
-                f"{image.name} is damaged: {result.damage[0]}", DAMAGED_HINT
-            )
+            raise IntegrityError(f"{image.name} is damaged: {result.damage[0]}", DAMAGED_HINT)
         violations = dict(result.violations)
         for orphan in foreign_keys.orphans(copy, schema):
             violations[f"foreign key {orphan.child} -> {orphan.parent}"] = orphan.rows
