@@ -17,7 +17,8 @@ class Verdict(StrEnum):
 class Finding:
     """One difference or violation. Values are renderings for people, cut to a bounded length.
 
-    `known` is true where the source already had it. `hint` is the corrective action.
+    `known` is true where the source already had it. `hint` is the corrective action. `message` says
+    in a few words what is wrong, the fields before it where.
     """
 
     check: str
@@ -28,6 +29,16 @@ class Finding:
     actual: str = ""
     hint: str = ""
     known: bool = False
+    message: str = "Difference"
+
+    def describe(self) -> str:
+        """Return the finding as one sentence without its hint."""
+        column = f"column {self.column}" if self.column else ""
+        place = ", ".join(part for part in (self.table, self.key, column) if part)
+        text = f"{self.message} in {place}" if place else self.message
+        if not self.expected and not self.actual:
+            return text
+        return f"{text}: expected {self.expected or 'nothing'}, found {self.actual or 'nothing'}"
 
 
 @dataclass(frozen=True)

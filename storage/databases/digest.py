@@ -61,7 +61,7 @@ def register(connection: sqlite3.Connection) -> None:
     connection.create_function(_WHOLE, -1, _row_digest_of_parts, deterministic=True)
 
 
-def row_digest(values: Sequence[peewee.Node]) -> peewee.Node:
+def row_digest(values: Sequence[peewee.ColumnBase]) -> peewee.ColumnBase:
     """Return the SQL expression for the digest of a row of these values, a blob of 32 bytes.
 
     Evaluating it raises sqlite3.OperationalError where a text is not valid UTF-8.

@@ -122,6 +122,15 @@ def predicate(create_index: str) -> str | None:
     return None
 
 
+def names_in(sql: str) -> set[str]:
+    """Return everything in a text that may be a name, without quotes and folded as names are."""
+    return {
+        fold(_unquoted(token.text) if token.kind is Kind.NAME else token.text)
+        for token in tokens(sql)
+        if token.kind in (Kind.NAME, Kind.WORD)
+    }
+
+
 def normalised(sql: str) -> str:
     """Return a text that is equal for statements that differ only in how they are written.
 

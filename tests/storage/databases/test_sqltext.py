@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from junmai_svc.storage.databases.sqltext import (
     check_expressions,
+    names_in,
     normalised,
     predicate,
     tokens,
@@ -184,6 +185,11 @@ def test_an_unquoted_name_equals_a_quoted_one_exactly_where_sqlite_takes_both(na
     else:
         is_allowed = True
     assert (normalised(name) == normalised(identifier(name, '"'))) == is_allowed
+
+
+def test_names_are_found_however_they_are_quoted_and_texts_are_no_names() -> None:
+    sql = """Status IN ('x', "a""b") AND [c d] > `e` -- f"""
+    assert names_in(sql) == {"status", "in", 'a"b', "and", "c d", "e"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,107 @@
+"""Rows compared with the source row that has the same key."""
+
+import sqlite3
+
+import peewee
+
+from junmai_svc.checks import values
+from junmai_svc.checks.cells import SOURCE_ALIAS, TARGET_ALIAS, Cell, any_of
+from junmai_svc.checks.differences import (
+    Differences,
+    count_by_column,
+    differing_cells,
+    interleaved,
+    row_finding,
+)
+from junmai_svc.checks.finding import Finding
+from junmai_svc.checks.matching import Match, row_identity
+from junmai_svc.checks.queries import count, fetched, rows_of
+from junmai_svc.checks.row_names import RowName
+from junmai_svc.storage.databases.mapping import TablePair
+from junmai_svc.storage.databases.names import node
+from junmai_svc.storage.databases.pair import SOURCE, TARGET, Pair
+from junmai_svc.storage.databases.schema import Table
+
+
+def compare(
+    pair: Pair, table: TablePair, source: Table, match: Match, cells: list[Cell], limit: int
+) -> Differences | None:
+    """Return what differs, or None where a key is NULL after all, so that it can't match rows.
+
+    That each key is there only once is what the target's unique index promises.
+
+    Raises:
+        sqlite3.Error: one of the tables can't be read.
+    """
+    connection = pair.connection
+    cells = [cell for cell in cells if cell.name not in match.target_name.labels]
+    target_rows = rows_of(TARGET, table.target.name, TARGET_ALIAS)
+    source_rows = rows_of(SOURCE, source.name, SOURCE_ALIAS)
+    looked_up = peewee.NodeList(
+        (node(SOURCE, source.name), peewee.SQL(f"AS {SOURCE_ALIAS} ON"), match.on)
+    )
+    all_rows = peewee.NodeList((target_rows, peewee.SQL("LEFT JOIN"), looked_up))
+    unmatched = peewee.Expression(match.found, "IS", peewee.SQL("NULL"))
+    everything = peewee.fn.count(peewee.SQL("*"))
+    differs = everything.filter(any_of([unmatched, *(cell.differs for cell in cells)]))
+    ((ours, differing),) = fetched(connection, peewee.Select([all_rows], [everything, differs]))
+    theirs = count(connection, source_rows)
+    if not differing and ours == theirs:
+        return Differences(ours)
+    if count(connection, target_rows, any_of([_is_null(k) for k in match.target_name.nodes])):
+        return None
+
+    # CROSS JOIN keeps the order of the join: each target row looks up its source row.
+    joined = peewee.NodeList((target_rows, peewee.SQL("CROSS JOIN"), looked_up))
+    by_column = count_by_column(connection, joined, cells)
+    odd = [cell for cell in cells if cell.name in by_column]
+    missing = _unmatched_source(source, joined)
+    missing_rows = count(connection, source_rows, missing)
+    additional_rows = count(connection, all_rows, unmatched)
+    repeated = abs((ours - additional_rows) - (theirs - missing_rows))
+    return Differences(
+        rows=ours,
+        total=sum(by_column.values()) + missing_rows + additional_rows + repeated,
+        findings=interleaved(
+            limit,
+            differing_cells(connection, table.name, joined, match.target_name, odd, limit),
+            _named(
+                connection, table.name, source_rows, match.source_name, missing, limit, missing=True
+            ),
+            _named(
+                connection, table.name, all_rows, match.target_name, unmatched, limit, missing=False
+            ),
+            [row_finding(table.name, "a key that is there twice", is_missing=False)]
+            * bool(repeated),
+        ),
+        by_column=by_column,
+    )
+
+
+def _unmatched_source(source: Table, joined: peewee.ColumnBase) -> peewee.ColumnBase:
+    identity = row_identity(source)
+    matched = peewee.Select([joined], identity)
+    return peewee.Expression(peewee.EnclosedNodeList(identity), "NOT IN", matched)
+
+
+def _named(
+    connection: sqlite3.Connection,
+    table: str,
+    rows: peewee.ColumnBase,
+    name: RowName,
+    where: peewee.ColumnBase,
+    limit: int,
+    *,
+    missing: bool,
+) -> list[Finding]:
+    codec = values.codec(connection)
+    query = peewee.Select([rows], name.selected()).where(where).limit(limit)
+    return [
+        row_finding(table, name.text(row, codec), is_missing=missing)
+        for row in fetched(connection, query)
+    ]
+
+
+def _is_null(value: peewee.ColumnBase) -> peewee.ColumnBase:
+    # By its class: SQLite takes IS NULL on a NOT NULL column to be false without looking.
+    return peewee.fn.typeof(value) == peewee.SQL("'null'")

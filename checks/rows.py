@@ -1,0 +1,63 @@
+"""Every row and column of a table against the source's: exact, counted in full, named in part.
+
+In the good case one pass over both tables proves it: each target row has its source row with the
+same cells, and there are as many of one as of the other. Only what differs is looked at again.
+"""
+
+import time
+
+from junmai_svc.checks import cells, matched_rows, unmatched_rows
+from junmai_svc.checks.cells import TARGET_ALIAS
+from junmai_svc.checks.differences import CHECK, Differences
+from junmai_svc.checks.finding import CheckResult
+from junmai_svc.checks.matching import match_rows
+from junmai_svc.checks.queries import count, rows_of
+from junmai_svc.storage.databases.mapping import TablePair
+from junmai_svc.storage.databases.pair import TARGET, Pair
+from junmai_svc.storage.databases.schema import Table
+
+
+def check(pair: Pair, table: TablePair, *, limit: int = 20) -> CheckResult:
+    """Compare all rows of one table with the source's, cell by cell.
+
+    Cells of new columns must hold exactly what their rule leaves there. The total counts differing
+    cells, rows that are missing and rows that are too many. `counts` has `rows` (of the target),
+    `columns` (compared), `rule:<column>` (rows that the rule filled), `differs:<column>`, and
+    `unknown:<column>` for columns of unknown origin, about which nothing can be said.
+
+    Raises:
+        sqlite3.Error: one of the tables can't be read.
+    """
+    started = time.perf_counter()
+    if table.source is None:
+        rows = count(pair.connection, rows_of(TARGET, table.target.name, TARGET_ALIAS))
+        return CheckResult(CHECK, table.name, counts={"rows": rows, "columns": 0})
+    found = _compare(pair, table, table.source, limit)
+    counts = {"rows": found.rows, "columns": 0}
+    for column in table.columns:
+        if column.source is not None or column.rule is not None:
+            counts["columns"] += 1
+        if column.source is None:
+            kind = "rule" if column.rule is not None else "unknown"
+            counts[f"{kind}:{column.target.name}"] = found.rows
+    counts |= {f"differs:{name}": number for name, number in found.by_column.items()}
+    return CheckResult(
+        CHECK,
+        table.name,
+        total=found.total,
+        findings=found.findings,
+        counts=counts,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _compare(pair: Pair, table: TablePair, source: Table, limit: int) -> Differences:
+    cells.register(pair.connection)
+    copied = cells.copied_cells(table, source)
+    filled = cells.filled_cells(pair.connection, table)
+    match = match_rows(table, source)
+    if match is not None:
+        found = matched_rows.compare(pair, table, source, match, [*copied, *filled], limit)
+        if found is not None:
+            return found
+    return unmatched_rows.compare(pair, table, source, copied, filled, limit)

@@ -1,0 +1,169 @@
+"""What SQLite itself finds in a file: damage, broken constraints, indexes with entries lost.
+
+`integrity_check` and `quick_check` report both in the same lines: damage to the file, and rows
+that break a constraint, which are a matter of the data. Here they are told apart.
+https://sqlite.org/pragma.html#pragma_integrity_check
+"""
+
+import re
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import peewee
+
+from junmai_svc.checks.finding import CheckResult, Finding
+from junmai_svc.checks.queries import count, fetched, rows_of
+from junmai_svc.storage.databases.names import node
+from junmai_svc.storage.databases.schema import Index, Table
+from junmai_svc.storage.databases.sqltext import predicate
+
+CHECK = "sqlite_file"
+INDEX_CHECK = "indexes"
+HINT = "Restore the newest good backup; the file is damaged"
+INDEX_HINT = "Rebuild the index with REINDEX, or restore from backup"
+SHOWN_LINES = 100
+
+# The wordings from SQLite 3.37 on; all other lines are damage.
+_NULL = "NULL value in "
+_VIOLATION = re.compile(
+    r"CHECK constraint failed in |(?:non-)?[A-Z]+ value in |non-unique entry in index "
+)
+_NOT_INDEXED = peewee.SQL("NOT INDEXED")
+_MOST_LINES = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Integrity:
+    """SQLite's verdict on one database file.
+
+    `damage` has the first lines that tell of damage, `damage_total` counts all. `violations` counts
+    rows by the line that SQLite has for what they break, such as `NULL value in photos.name`;
+    `null_tables` are the tables that have such a NULL.
+    """
+
+    damage: tuple[str, ...] = ()
+    damage_total: int = 0
+    violations: Mapping[str, int] = field(default_factory=dict)
+    null_tables: frozenset[str] = frozenset()
+
+
+def integrity(connection: sqlite3.Connection, *, full: bool) -> Integrity:
+    """Run integrity_check, or else quick_check, over `main`.
+
+    The connection must be one that may write: SQLite forgets CHECK constraints on others.
+    quick_check does not see when an index and its table disagree.
+
+    Raises:
+        sqlite3.Error: SQLite can't even check, such as for want of a collation.
+    """
+    pragma = "integrity_check" if full else "quick_check"
+    damage: list[str] = []
+    total = 0
+    violations: Counter[str] = Counter()
+    for (text,) in connection.execute(f"PRAGMA main.{pragma}({_MOST_LINES})"):
+        if _VIOLATION.match(text):
+            violations[text] += 1
+            continue
+        lines = [line for line in text.splitlines() if line != "ok" and not _is_heading(line)]
+        total += len(lines)
+        damage += lines[: SHOWN_LINES - len(damage)]
+    return Integrity(tuple(damage), total, violations, _null_tables(connection, violations))
+
+
+def check(found: Integrity, *, limit: int = 20) -> CheckResult:
+    """Return SQLite's verdict as a result; broken constraints are `constraints`' business."""
+    return CheckResult(
+        CHECK,
+        total=found.damage_total,
+        findings=tuple(
+            Finding(CHECK, actual=line, expected="ok", hint=HINT, message="Database is damaged")
+            for line in found.damage[:limit]
+        ),
+    )
+
+
+def check_indexes(connection: sqlite3.Connection, table: Table) -> CheckResult:
+    """Compare the number of entries of each index of a table of `main` with the table's rows.
+
+    A partial index is compared with the rows that meet its predicate; where SQLite can't be made
+    to count it, `counts` has `uncounted:<index>`. `counts` has `indexes`, those that were counted.
+
+    Raises:
+        sqlite3.Error: the table can't be read.
+    """
+    started = time.perf_counter()
+    counts = {"indexes": 0}
+    findings = []
+    all_rows = count(connection, rows_of("main", table.name, "t"))
+    for index in table.indexes:
+        if table.without_rowid and index.origin == "pk":
+            continue  # the table itself
+        entries = _entries(connection, table, index)
+        if entries is None:
+            counts[f"uncounted:{index.name}"] = 1
+            continue
+        counts["indexes"] += 1
+        rows = _count(connection, table, index, _NOT_INDEXED) if index.partial else all_rows
+        if entries != rows:
+            findings.append(
+                Finding(
+                    INDEX_CHECK,
+                    table.name,
+                    key=f"index {index.name}",
+                    expected=f"{rows} entries",
+                    actual=f"{entries} entries",
+                    hint=INDEX_HINT,
+                    message="Index and table differ",
+                )
+            )
+    return CheckResult(
+        INDEX_CHECK,
+        table.name,
+        total=len(findings),
+        findings=tuple(findings),
+        counts=counts,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _entries(connection: sqlite3.Connection, table: Table, index: Index) -> int | None:
+    access = peewee.NodeList((peewee.SQL("INDEXED BY"), node(index.name)))
+    try:
+        return _count(connection, table, index, access)
+    except sqlite3.OperationalError as error:
+        if index.partial and "no query solution" in str(error):
+            return None
+        raise
+
+
+def _count(
+    connection: sqlite3.Connection, table: Table, index: Index, access: peewee.ColumnBase
+) -> int:
+    # Not count(*): SQLite answers that from whichever index is smallest, INDEXED BY or not.
+    rows = peewee.NodeList((node("main", table.name), access))
+    query = peewee.Select([rows], [peewee.fn.total(peewee.SQL("1"))])
+    condition = predicate(index.sql) if index.partial and index.sql else None
+    if condition is not None:
+        query = query.where(peewee.SQL(f"({condition}\n)"))
+    ((number,),) = fetched(connection, query)
+    return int(number)
+
+
+def _is_heading(line: str) -> bool:
+    return line.startswith("*** in database ") and line.endswith(" ***")
+
+
+def _null_tables(connection: sqlite3.Connection, violations: Mapping[str, int]) -> frozenset[str]:
+    """The tables behind `NULL value in <table>.<column>`; either name may have a dot in it."""
+    wanted = {text.removeprefix(_NULL) for text in violations if text.startswith(_NULL)}
+    if not wanted:
+        return frozenset()
+    columns = connection.execute(
+        "SELECT t.name, c.name"
+        " FROM main.sqlite_schema AS t, pragma_table_xinfo(t.name, 'main') AS c"
+        " WHERE t.type = 'table' AND t.sql NOT LIKE 'CREATE VIRTUAL TABLE%'"
+    )
+    return frozenset(table for table, column in columns if f"{table}.{column}" in wanted)

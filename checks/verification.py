@@ -1,0 +1,75 @@
+"""A target against its source: every check, in order, in one report."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from junmai_svc.checks import (
+    backup_checksum,
+    constraints,
+    counts,
+    foreign_keys,
+    rows,
+    schema,
+    sqlite_file,
+)
+from junmai_svc.checks.finding import CheckResult, Report
+from junmai_svc.storage.databases.mapping import TablePair
+from junmai_svc.storage.databases.pair import Pair
+from junmai_svc.storage.databases.schema import Schema, read_schema
+
+
+def verify(
+    pair: Pair,
+    tables: Sequence[TablePair],
+    expected: Schema | None,
+    *,
+    backup: tuple[Path, str] | None = None,
+    full: bool = False,
+    limit: int = 20,
+    on_table: Callable[[str], None] | None = None,
+) -> Report:
+    """Run all checks and return everything that they found; nothing is written to either side.
+
+    The target must be open for writing (`rw`), as SQLite forgets CHECK constraints otherwise.
+    `expected` is the schema that the target should have, None if that is not known. `backup` is a
+    backup's file and its recorded SHA-256. `full` runs integrity_check in place of quick_check.
+    `limit` bounds the findings shown of each check of each table. `on_table` gets each table's name
+    when its checks are done.
+
+    Raises:
+        sqlite3.Error: one side can't be read. Where the target is found to be damaged, what
+            can't be read of it ends the checks instead: the damage is in the report.
+        OSError: the backup can't be read.
+    """
+    results: list[CheckResult] = []
+    if backup is not None:
+        results.append(backup_checksum.check(*backup))
+    if expected is not None:
+        results.append(schema.check(expected, read_schema(pair.connection)))
+    found = sqlite_file.integrity(pair.connection, full=full)
+    results.append(sqlite_file.check(found, limit=limit))
+    try:
+        for table in tables:
+            results += _checked(pair, table, tables, found, limit)
+            if on_table is not None:
+                on_table(table.name)
+    except sqlite3.DatabaseError as error:
+        if not found.damage or not error.sqlite_errorname.startswith("SQLITE_CORRUPT"):
+            raise
+    return Report(tuple(results))
+
+
+def _checked(
+    pair: Pair,
+    table: TablePair,
+    tables: Sequence[TablePair],
+    found: sqlite_file.Integrity,
+    limit: int,
+) -> Iterator[CheckResult]:
+    connection = pair.connection
+    yield counts.check(pair, table)
+    yield rows.check(pair, table, limit=limit)
+    yield foreign_keys.check(pair, table, tables, limit=limit)
+    yield sqlite_file.check_indexes(connection, table.target)
+    yield constraints.check(connection, table, found.violations, limit=limit)
