@@ -71,7 +71,7 @@ def migrate(
         context.journal, "migration", request.source, start=details, exclusive=True
     ) as this:
         with _failure_logged(context, log):
-            result = Migration(this.id, request, plan_for(request.source))
+            result = Migration(this.id, context.journal.path, request, plan_for(request.source))
             staged = staged_path(request.target, this.id[-12:])
             # Named before they exist, so that whoever comes after a crash finds them.
             files = {"staged": str(staged), "scratch": str(_scratch(staged))}

@@ -26,6 +26,7 @@ class Migration:
     """What a migration did; `log_path` is the replaced tool's log of it."""
 
     run: str
+    journal: Path
     request: MigrateRequest
     plan: MigrationPlan
     snapshot: Snapshot | None = None
@@ -69,16 +70,20 @@ def outcome(result: Migration) -> dict[str, Any]:
             table.table: {"rows": table.rows, "digest": result.digests.get(table.table)}
             for table in result.copied
         },
-        "rules": rule_counts(result.report),
+        "rules": rule_counts(result.plan, result.report),
         "log": str(result.log_path),
     }
 
 
-def rule_counts(report: Report) -> dict[str, int]:
-    """Return the number of rows that each rule filled, by `table.column`."""
+def rule_counts(plan: MigrationPlan, report: Report) -> dict[str, dict[str, Any]]:
+    """Return what each rule filled in, and in how many rows, by `table.column`."""
+    filled = {(r.table, name): count for r in report.results for name, count in r.counts.items()}
     return {
-        f"{result.table}.{name.removeprefix('rule:')}": count
-        for result in report.results
-        for name, count in result.counts.items()
-        if name.startswith("rule:")
+        f"{pair.name}.{column.target.name}": {
+            "value": column.rule.sql,
+            "rows": filled.get((pair.name, f"rule:{column.target.name}"), 0),
+        }
+        for pair in plan.tables
+        for column in pair.columns
+        if column.rule is not None
     }

@@ -5,7 +5,6 @@ abandoned (`service.recovery`) before it begins its own.
 """
 
 import os
-import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -112,7 +111,7 @@ def operation(
             take_lease(journal, identity, run)
             stack.callback(release_lease, journal, identity, run)
         this = Operation(journal, kind, run, parent.correlation if parent else run)
-        process = {"pid": os.getpid(), "host": platform.node()}
+        process = {"pid": os.getpid()}
         try:
             this.record(
                 STARTS[kind].name, database=str(database), command=kind, process=process, **start

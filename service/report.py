@@ -22,6 +22,7 @@ _MARKS = {"ok": "ok", "known": "ok, as in the source", "failed": "FAILED"}
 _STYLES = {"ok": "green", "known": "yellow", "failed": "bold red"}
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _THOUSAND = 1000
+_EMPTY: tuple[object, ...] = (None, "", [], {})
 
 
 def show_json(view: View) -> None:
@@ -75,13 +76,13 @@ def show_migration(view: View) -> None:
     ]
     if view["replaced"]:
         lines.append(f"Before   the replaced target is kept as {view['replaced']}")
-    for name, count in view["rules"].items():
-        lines.append(f"Filled   {name} in {count:,} rows (new column)")
+    for name, rule in view["rules"].items():
+        lines.append(f"Filled   {name} with {rule['value']} in {rule['rows']:,} rows (new column)")
     steps = [
         f"1. Open {target} with your application and look around; {source} is untouched.",
         f"2. When you are content, close the application, keep {source} under another name,",
         f"   and rename {target} to {source}.",
-        f"3. See all that was checked: junmai-svc show {view['run']}",
+        f"3. See all that was done: junmai-svc --journal {view['journal']} show {view['run']}",
     ]
     if view["snapshot"]:
         steps.append(f"4. To go back: junmai-svc restore {view['backup_path']} --to {source}")
@@ -193,7 +194,7 @@ def show_run(view: View) -> None:
     ]
     table = _table("position", "time (UTC)", "event", "what")
     for event in view["events"]:
-        what = ", ".join(f"{k}: {_short(v)}" for k, v in event["data"].items() if v)
+        what = ", ".join(f"{k}: {_short(v)}" for k, v in event["data"].items() if v not in _EMPTY)
         time = event["time"][:23].replace("T", " ")
         table.add_row(str(event["position"]), time, event["type"], Text(what))
     _print(Text("\n".join(head)), table)

@@ -77,14 +77,14 @@ def verify_snapshot(context: Context, snapshot: Snapshot) -> Verification:
         operation(context.journal, "verification", snapshot.image, start=start) as this,
         _scratch() as folder,
     ):
-        copy = folder / "snapshot.db"
+        copy = folder / snapshot.image.name
         size = snapshot.manifest.file_size
         with (
             translated("read", snapshot.image),
-            context.progress.step("Hashing", size, "bytes") as tick,
+            context.progress.step("Reading the snapshot", size, "bytes") as tick,
         ):
-            checksum = copy_hashing(snapshot.image, copy, tick)
-        results = [backup_checksum.compare(snapshot.image, snapshot.manifest.checksum, checksum)]
+            copy_hashing(snapshot.image, copy, tick)
+        results = [backup_checksum.check(copy, snapshot.manifest.checksum)]
         if not results[0].total:
             results.append(_soundness(copy))
         report = Report(tuple(results))

@@ -120,13 +120,14 @@ def migration_view(result: Migration) -> View:
             }
             for table in result.copied
         ],
-        "rules": rule_counts(result.report),
+        "rules": rule_counts(result.plan, result.report),
         "carried": list(result.plan.carried),
         "notes": [{"subject": n.subject, "text": n.text} for n in result.plan.notes],
         "checks": checks_view(result.report),
         "findings": findings_view(result.report),
         "replaced": result.replaced.snapshot if result.replaced else None,
         "log": str(result.log_path),
+        "journal": str(result.journal),
     }
 
 
