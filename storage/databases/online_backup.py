@@ -1,8 +1,9 @@
 """A consistent image of a live database, taken through SQLite's online backup API in one pass.
 
 One pass (`pages=-1`): stepping starts over whenever a writer commits, and starves. The image is the
-source at one moment, rows still in its -wal included, and differs from a checkpointed source only
-in bytes 27, 43 and 95 of page 1 (https://sqlite.org/backup.html).
+source at one moment, rows still in its -wal included. It differs from a checkpointed source only in
+page 1, in two counters that start anew and in what SQLite wrote it: bytes 24-27, 40-43 and 92-99
+(https://sqlite.org/fileformat2.html section 1.3), so an unchanged source gives equal images.
 """
 
 import sqlite3
