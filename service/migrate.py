@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from junmai_svc.checks.verification import verify
-
 from junmai_svc.checks.image import Examination, examine
+from junmai_svc.checks.verification import verify
 from junmai_svc.service.backup import backup, image_of
 from junmai_svc.service.build import build_target
 from junmai_svc.service.context import Context

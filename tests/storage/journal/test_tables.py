@@ -12,9 +12,8 @@ from junmai_svc.storage.errors import AccessDeniedError
 from junmai_svc.storage.journal.events import event_type, stream_name
 from junmai_svc.storage.journal.failures import translated
 from junmai_svc.storage.journal.journal import Journal
-from junmai_svc.storage.journal.uuid7 import uuid7
 
-RUN = uuid7()
+RUN = "0190163d-8694-739b-aea5-966c26f8ad91"  # fixed: it is part of the tests' ids
 STREAM = stream_name("backup", RUN)
 COLUMNS = "position, id, stream, version, type, time, entry, leaf_hash"
 
