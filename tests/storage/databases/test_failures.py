@@ -21,6 +21,7 @@ from junmai_svc.storage.errors import (
     NoSpaceError,
     NotFoundError,
     StorageUnavailableError,
+    UsageError,
 )
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT sum(i) FROM n"
@@ -241,6 +242,15 @@ def test_what_the_system_refuses_says_where_and_what_to_do(
     assert type(found) is kind
     assert found.message == f"Can't write {path}: its words"
     assert found.hint
+
+
+def test_a_name_that_is_taken_is_for_the_caller_to_change(path: Path) -> None:
+    path.touch()
+    with (
+        pytest.raises(UsageError, match=r"Can't make .*: it exists already"),
+        translated("make", path),
+    ):
+        path.touch(exist_ok=False)
 
 
 def test_the_file_that_the_system_names_is_the_one_reported(path: Path) -> None:

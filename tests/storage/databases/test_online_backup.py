@@ -56,7 +56,7 @@ def make(path: Path, *pragmas: str, commits: int = 1, ballast: int = 100_000) ->
     """A database with two accounts, and `ballast` bytes in each of some transactions more."""
     path.parent.mkdir(exist_ok=True)
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        for pragma in pragmas:
+        for pragma in ("synchronous = off", *pragmas):
             database.execute(f"PRAGMA {pragma}")
         database.execute("CREATE TABLE accounts (id INTEGER PRIMARY KEY, money INT, note)")
         database.execute("INSERT INTO accounts VALUES (1, 500, NULL), (2, 500, NULL)")
