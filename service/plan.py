@@ -15,6 +15,8 @@ from junmai_svc.storage.errors import PlanError
 
 # The order of the replaced tool; newer tables follow by their foreign keys.
 FIRST_TABLES = ("sessions", "photos", "jobs", "presets", "statistics", "learning_data")
+# What one SELECT may return: a table of so many columns leaves no room for its rowid.
+MOST_COLUMNS = 2_000
 
 Defaults = Mapping[str, Mapping[str, str]]
 
@@ -190,7 +192,9 @@ def _carried_pair(table: Table) -> TablePair:
         target=table,
         columns=tuple(ColumnPair(column, source=column) for column in table.columns),
         carried=True,
-        keeps_rowid=table.rowid_alias is None and table.rowid_name is not None,
+        keeps_rowid=table.rowid_alias is None
+        and table.rowid_name is not None
+        and len(table.columns) < MOST_COLUMNS,
     )
 
 
@@ -235,6 +239,9 @@ def _notes(source: Schema, known: Iterable[TablePair]) -> Iterable[Note]:
             continue
         yield from _column_notes(pair)
         yield from _constraint_notes(origin, pair.target)
+    for table in source.tables:
+        if len(table.columns) >= MOST_COLUMNS and table.rowid_alias is None:
+            yield Note(table.name, "has too many columns for its rowids to be carried over")
     if "sqlite_stat4" in source.internal_tables:
         yield Note("sqlite_stat4", "is not carried over; ANALYZE makes it anew")
 

@@ -8,6 +8,7 @@ rows: an index is built faster from full tables, and no trigger fires.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import peewee
 
@@ -81,7 +82,7 @@ def copy_rows(pair: Pair, table: TablePair, models: Models) -> int:
     """
     if table.source is None:
         return 0
-    origin = peewee.Table(table.source.name, schema=SOURCE, alias="s")
+    origin = peewee.NodeList((node(SOURCE, table.source.name), peewee.SQL("AS s")))
     names: list[str] = []
     values: list[peewee.Node] = []
     if table.keeps_rowid and table.source.rowid_name and table.target.rowid_name:
@@ -96,7 +97,7 @@ def copy_rows(pair: Pair, table: TablePair, models: Models) -> int:
         elif column.rule is not None:
             names.append(column.target.name)
             values.append(peewee.SQL(column.rule.sql))
-    rows = origin.select(*values).order_by(*_order(table, table.source))
+    rows = peewee.Select([origin], values).order_by(*_order(table, table.source))
     before = pair.connection.total_changes
     _insert(table, models, rows, names).execute(pair.database)
     return pair.connection.total_changes - before
@@ -108,10 +109,17 @@ def _insert(
     model = models.get(table.name)
     if model is None or table.carried:
         # A model can't hold every column name; a bare table can.
-        into = peewee.Table(table.name)
+        into = _Named(table.name)
         return into.insert(rows, columns=[node(name) for name in names])
     by_column = {field.column_name: field for field in model._meta.sorted_fields}  # noqa: SLF001
     return model.insert_from(rows, [by_column[name] for name in names])
+
+
+class _Named(peewee.Table):
+    """A table to insert into, whatever its name: peewee leaves out one that is empty."""
+
+    def __sql__(self, ctx: Any) -> Any:
+        return ctx.sql(node(self.__name__))
 
 
 def _order(table: TablePair, source: Table) -> list[peewee.Node]:
