@@ -64,6 +64,8 @@ def open_pair(
                 connection.execute(f"PRAGMA page_size = {page_size:d}")
             if encoding is not None:
                 connection.execute(f"PRAGMA encoding = '{encoding}'")
+            if target_mode != "rwc":  # else ATTACH would read it, and the source get the blame
+                connection.execute(f"SELECT count(*) FROM {TARGET}.sqlite_schema").fetchone()
         with translated("read", source):
             connection.execute(
                 f"ATTACH DATABASE ? AS {SOURCE}", (uri(source, "ro", immutable=source_is_image),)
