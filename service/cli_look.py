@@ -1,4 +1,4 @@
-"""The commands that only look: verify, snapshots, history, show, completion."""
+"""The commands that only look: verify, history, show, completion."""
 
 from pathlib import Path
 
@@ -55,27 +55,6 @@ def verify(
     view = views.verification_view(result)
     (report.show_json if as_json else report.show_verification)(view)
     return DONE if result.report.passed else FINDINGS
-
-
-@click.command(short_help="List the snapshots of a store.")
-@click.argument("store", required=False, type=PATH)
-@backup_dir_option
-@with_json
-def snapshots(*, store: Path | None, backup_dir: Path | None, as_json: bool) -> int:
-    """List the snapshots of a STORE (a folder), newest first.
-
-    Without a folder: `backups`, then `data/backups`, of the current folder.
-    """
-    from junmai_svc.service import report, views
-    from junmai_svc.service.settings import existing_store
-    from junmai_svc.storage.databases.failures import translated
-    from junmai_svc.storage.snapshots.store import FileStore
-
-    folder = existing_store(store or backup_dir)
-    with translated("list the snapshots in", folder):
-        view = views.snapshots_view(*FileStore(folder).snapshots())
-    (report.show_json if as_json else report.show_snapshots)(view)
-    return 0
 
 
 @click.command(short_help="List all runs.")

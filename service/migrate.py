@@ -4,20 +4,19 @@ Until the last rename the target does not exist and the source is only read. Wha
 been compared with the snapshot value by value.
 """
 
-import json
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from junmai_svc.checks.image import Examination, examine
 from junmai_svc.checks.verification import verify
 from junmai_svc.service.backup import backup, image_of
 from junmai_svc.service.build import build_target
 from junmai_svc.service.context import Context
+from junmai_svc.service.details import fitting
 from junmai_svc.service.logs import log as events
 from junmai_svc.service.migration import MigrateRequest, Migration, checked, outcome, planned
 from junmai_svc.service.migration_log import MigrationLog, error_lines, verification_results
@@ -34,9 +33,6 @@ from junmai_svc.storage.files import identity_of, staged_path, switch_in_new, sy
 from junmai_svc.storage.models.junmai import definitions
 from junmai_svc.storage.snapshots.manifest import Reason
 from junmai_svc.storage.snapshots.store import Snapshot
-
-# Bytes of an event's data; an entry as a whole may have 65,535.
-LARGEST_EVENT = 48_000
 
 
 @dataclass(frozen=True)
@@ -74,7 +70,7 @@ def migrate(
             staged = staged_path(request.target, this.id[-12:])
             # Named before they exist, so that whoever comes after a crash finds them.
             files = {"staged": str(staged), "scratch": str(_scratch(staged))}
-            this.record("planned", **_fitting(context, planned(result.plan)), **files)
+            this.record("planned", **fitting(context.store, planned(result.plan)), **files)
             try:
                 _build(context, this, result, staged, log)
                 # Before the switch: from then on nothing may fail that a person must hear of.
@@ -83,7 +79,7 @@ def migrate(
             finally:
                 remove_database(staged)
                 remove_database(_scratch(staged))
-        this.conclude("verified", **_fitting(context, outcome(result)))
+        this.conclude("verified", **fitting(context.store, outcome(result)))
         return result
 
 
@@ -214,18 +210,3 @@ def _failure_logged(context: Context, log: MigrationLog) -> Iterator[None]:
 
 def _scratch(staged: Path) -> Path:
     return staged.with_name(staged.name.replace(".partial", ".source.partial"))
-
-
-def _fitting(context: Context, data: dict[str, Any]) -> dict[str, Any]:
-    """Return what an event can hold: data too large for one goes into the store, named by digest.
-
-    Raises:
-        JunmaiError: the store can't be written.
-    """
-    content = json.dumps(data, ensure_ascii=False, sort_keys=True).encode()
-    if len(content) <= LARGEST_EVENT:
-        return data
-    with translated("write into", context.store.folder):
-        digest = context.store.put_details(content)
-    small = {key: value for key, value in data.items() if isinstance(value, str | None)}
-    return small | {"details": digest}

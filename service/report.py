@@ -154,17 +154,44 @@ def show_snapshots(view: View) -> None:
     if not view["snapshots"] and not view["unreadable"]:
         _print(Text("No snapshots yet. Take one with: junmai-svc backup --source PATH"))
         return
-    table = _table("snapshot", "age", "size", "reason", "database")
+    table = _table("snapshot", "age", "size", "reason", "last proven", "database")
     for row in view["snapshots"]:
+        proven = row["proven"]
         table.add_row(
             Text(row["snapshot"]),
             _age(datetime.fromisoformat(row["taken"])),
             _size(row["file_size"]),
-            row["reason"],
+            row["reason"] + (", held" if row["held"] else ""),
+            f"{_age(datetime.fromisoformat(proven))} ago" if proven else "never",
             Text(row["database"]),
         )
-    bad = [Text(f"Can't be used: {item['problem']}", "yellow") for item in view["unreadable"]]
-    _print(table, *bad)
+    _print(table, *_unusable(view))
+
+
+def show_prune(view: View) -> None:
+    """Print every snapshot with the reasons that keep it, and what is dropped."""
+    dry = view["status"] == "planned"
+    table = _table("snapshot", "age", "size", "kept because")
+    for row in view["snapshots"]:
+        dropped = Text("would be dropped" if dry else "dropped", "yellow")
+        table.add_row(
+            Text(row["snapshot"]),
+            _age(datetime.fromisoformat(row["taken"])),
+            _size(row["file_size"]),
+            Text(", ".join(row["reasons"])) if row["keep"] else dropped,
+        )
+    drops = sum(not row["keep"] for row in view["snapshots"])
+    if dry:
+        last = f"{drops} would be dropped, {_size(view['bytes'])}. Nothing was deleted (--dry-run)."
+    else:
+        last = f"Deleted {len(view['deleted'])} snapshots, {_size(view['bytes'])}."
+    _print(table, *_unusable(view), Text(last))
+
+
+def show_hold(view: View) -> None:
+    """Print that a snapshot is held, or not any more."""
+    what = "is held: no policy drops it" if view["status"] == "held" else "is not held any more"
+    _print(Text(f"{view['snapshot']} {what}."))
 
 
 def show_history(view: View) -> None:
@@ -214,6 +241,11 @@ def _table(*columns: str) -> Table:
         numeric = column in {"rows", "seconds", "columns", "source rows", "target rows", "size"}
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     return table
+
+
+def _unusable(view: View) -> Iterable[RenderableType]:
+    for item in view["unreadable"]:
+        yield Text(f"Can't be used: {item['problem']}", "yellow")
 
 
 def _carried(view: View) -> Iterable[RenderableType]:

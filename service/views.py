@@ -4,7 +4,8 @@ Each has `run` and `status`; the other keys are there where they apply. A findin
 `{check, table, key, column, expected, actual, hint, known}`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from junmai_svc.checks.finding import Report, Verdict
@@ -12,6 +13,7 @@ from junmai_svc.service.backup import Backup
 from junmai_svc.service.exits import exit_code
 from junmai_svc.service.migration import Migration, rule_counts
 from junmai_svc.service.plan import MigrationPlan
+from junmai_svc.service.prune import Pruned, PrunePlan
 from junmai_svc.service.restore import Restored
 from junmai_svc.service.verify import Verification
 from junmai_svc.storage.errors import JunmaiError
@@ -93,15 +95,19 @@ def checks_view(report: Report) -> list[View]:
     ]
 
 
-def verdict_of(report: Report, table: str) -> Verdict:
-    """The worst verdict of any check of one table."""
-    verdicts = {result.verdict for result in report.results if result.table == table}
-    worst = (Verdict.FAILED, Verdict.KNOWN)
-    return next((verdict for verdict in worst if verdict in verdicts), Verdict.OK)
+def verdicts_of(report: Report) -> dict[str, Verdict]:
+    """The worst verdict of any check of each table."""
+    worst: dict[str, Verdict] = {}
+    severity = (Verdict.OK, Verdict.KNOWN, Verdict.FAILED)
+    for result in report.results:
+        before = worst.get(result.table, Verdict.OK)
+        worst[result.table] = max(before, result.verdict, key=severity.index)
+    return worst
 
 
 def migration_view(result: Migration) -> View:
     """A finished migration."""
+    verdicts = verdicts_of(result.report)
     return {
         "run": result.run,
         "status": "verified",
@@ -114,7 +120,7 @@ def migration_view(result: Migration) -> View:
                 "table": table.table,
                 "rows": table.rows,
                 "seconds": round(table.seconds, 3),
-                "verdict": verdict_of(result.report, table.table).value,
+                "verdict": verdicts[table.table].value,
                 "digest": result.digests.get(table.table),
                 "carried": table.carried,
             }
@@ -162,6 +168,7 @@ def restored_view(result: Restored) -> View:
 
 def verification_view(result: Verification) -> View:
     """A verification, passed or not."""
+    verdicts = verdicts_of(result.report)
     return {
         "run": result.run,
         "status": "passed" if result.report.passed else "findings",
@@ -171,7 +178,7 @@ def verification_view(result: Verification) -> View:
                 "table": table,
                 "source_rows": source,
                 "target_rows": target,
-                "verdict": verdict_of(result.report, table).value,
+                "verdict": verdicts[table].value,
             }
             for table, (source, target) in result.rows.items()
         ],
@@ -180,8 +187,17 @@ def verification_view(result: Verification) -> View:
     }
 
 
-def snapshots_view(good: Sequence[Snapshot], bad: Sequence[Unreadable]) -> View:
-    """The snapshots of a store, newest first, and the manifests that can't be used."""
+def snapshots_view(
+    good: Sequence[Snapshot],
+    bad: Sequence[Unreadable],
+    held: frozenset[str] = frozenset(),
+    proven: Mapping[str, datetime] | None = None,
+) -> View:
+    """The snapshots of a store, newest first, and the manifests that can't be used.
+
+    `proven` says when each was last proven, as far as a journal knows.
+    """
+    known = proven or {}
     return {
         "run": None,
         "status": "listed",
@@ -194,6 +210,8 @@ def snapshots_view(good: Sequence[Snapshot], bad: Sequence[Unreadable]) -> View:
                 "file_size": snapshot.manifest.file_size,
                 "checksum": snapshot.manifest.checksum,
                 "layout": snapshot.manifest.layout,
+                "held": snapshot.name in held,
+                "proven": known[snapshot.name].isoformat() if snapshot.name in known else None,
             }
             for snapshot in good
         ],
@@ -201,6 +219,35 @@ def snapshots_view(good: Sequence[Snapshot], bad: Sequence[Unreadable]) -> View:
             {"manifest": str(item.path), "problem": item.problem.message} for item in bad
         ],
     }
+
+
+def prune_view(plan: PrunePlan, pruned: Pruned | None) -> View:
+    """A plan of what to drop, carried out or (`pruned` is None) not."""
+    return {
+        "run": pruned.run if pruned else None,
+        "status": "pruned" if pruned else "planned",
+        "snapshots": [
+            {
+                "snapshot": each.candidate.name,
+                "taken": each.candidate.taken.isoformat(),
+                "keep": each.keep,
+                "reasons": list(each.reasons),
+                "file_size": plan.sizes[each.candidate.name],
+            }
+            for each in plan.decisions
+        ],
+        "deleted": list(pruned.deleted) if pruned else [],
+        "bytes": plan.freed,
+        "unreadable": [
+            {"manifest": str(item.path), "problem": item.problem.message}
+            for item in plan.unreadable
+        ],
+    }
+
+
+def hold_view(name: str, *, held: bool) -> View:
+    """A snapshot that is held now, or not any more."""
+    return {"run": None, "status": "held" if held else "released", "snapshot": name}
 
 
 def run_view(run: Run) -> View:

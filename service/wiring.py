@@ -8,6 +8,7 @@ from junmai_svc.service.context import Context, now
 from junmai_svc.service.progress import Progress
 from junmai_svc.service.settings import (
     actor,
+    database_beside,
     default_backup_dir,
     default_journal,
     existing_journal,
@@ -31,6 +32,21 @@ def context_for(
     store = FileStore(backup_dir or default_backup_dir(database))
     with _open(journal or default_journal(database), create=True) as opened:
         yield Context(opened, store, progress, now)
+
+
+@contextmanager
+def journal_beside(journal: Path | None, store: Path) -> Iterator[Journal | None]:
+    """Open the named journal, or the one beside a store if there is one; it is only read.
+
+    Raises:
+        JunmaiError: it can't be read.
+    """
+    path = journal or default_journal(database_beside(store))
+    if journal is None and not path.exists():
+        yield None
+        return
+    with _open(path, create=False) as opened:
+        yield opened
 
 
 def reading_journal(journal: Path | None) -> Journal:

@@ -12,6 +12,8 @@ from junmai_svc.storage.journal.events import OPERATIONS, Role, kind_of
 
 RUNNING = "running"
 
+# What ends the streams in which a snapshot was read whole and found right.
+_PROOFS = {"verification": "completed", "restore": "switched"}
 _SNAPSHOT_NAMED = {"backup_linked", "snapshot_taken", "stored"}
 
 
@@ -69,6 +71,22 @@ def fold_runs(events: Iterable[Event]) -> list[Run]:
     for stream in runs.keys() & snapshots.keys():
         runs[stream] = replace(runs[stream], snapshot=snapshots[stream])
     return list(reversed(runs.values()))
+
+
+def fold_proven(events: Iterable[Event]) -> dict[str, datetime]:
+    """Return, by name, when each snapshot was last proven: verified whole, or restored."""
+    named: dict[str, str] = {}
+    proven: dict[str, datetime] = {}
+    for event in events:
+        kind = kind_of(event.type)
+        if kind is None or kind.category not in _PROOFS:
+            continue
+        snapshot = _text(event, "snapshot")
+        if kind.role is Role.START and snapshot is not None:
+            named[event.stream] = snapshot
+        elif kind.name == _PROOFS[kind.category] and event.stream in named:
+            proven[named[event.stream]] = event.time
+    return proven
 
 
 def fold_leases(events: Iterable[Event]) -> list[Lease]:

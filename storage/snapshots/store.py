@@ -24,6 +24,7 @@ from junmai_svc.storage.files import (
 from junmai_svc.storage.snapshots.manifest import NAME, STAMP, Manifest, encode, read_manifest
 
 LATEST = "latest"
+HOLDS = "holds"
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,51 @@ class FileStore:
                 bad.append(Unreadable(path, problem))
         good.sort(key=lambda snapshot: (snapshot.manifest.taken, snapshot.name), reverse=True)
         return good, bad
+
+    def hold(self, name: str) -> None:
+        """Keep a snapshot whatever a retention policy says, until it is released; durable.
+
+        Raises:
+            NotFoundError: there is no such snapshot.
+            OSError: it can't be written.
+        """
+        snapshot = self.find(name)
+        make_folder(self.folder / HOLDS)
+        write_durably(self.folder / HOLDS / snapshot.name, b"", "hold")
+
+    def release(self, name: str) -> None:
+        """Let a retention policy decide about a snapshot again; does nothing if it is not held.
+
+        Raises:
+            NotFoundError: there is no such snapshot.
+            OSError: it can't be written.
+        """
+        snapshot = self.find(name)
+        if snapshot.name in self.held():
+            (self.folder / HOLDS / snapshot.name).unlink(missing_ok=True)
+            sync_folder(self.folder / HOLDS)
+
+    def held(self) -> frozenset[str]:
+        """Return the names of the snapshots that are held.
+
+        Raises:
+            OSError: they can't be read.
+        """
+        folder = self.folder / HOLDS
+        return frozenset(p.name for p in folder.iterdir()) if folder.is_dir() else frozenset()
+
+    def delete_unless_held(self, name: str) -> bool:
+        """Delete a snapshot, manifest first, and tell whether it is gone; False for a held one.
+
+        Raises:
+            OSError: it can't be deleted; without its manifest it is no snapshot any more.
+        """
+        if name in self.held():
+            return False
+        for path in (self.folder / f"{name}.json", self.folder / f"{name}.db"):
+            path.unlink(missing_ok=True)
+            sync_folder(self.folder)
+        return True
 
     def find(self, reference: str, database_name: str | None = None) -> Snapshot:
         """Return the snapshot of that name, or the newest one for `latest`.
