@@ -55,8 +55,9 @@ def check(
         sqlite3.Error: one of the tables can't be read.
     """
     started = time.perf_counter()
-    targets = {fold(other.target.name): other.target for other in tables}
-    counts = {"keys": len(table.target.foreign_keys)}
+    keys = table.target.foreign_keys
+    targets = {fold(other.target.name): other.target for other in tables} if keys else {}
+    counts = {"keys": len(keys)}
     findings: list[Finding] = []
     total = known = 0
     mismatch = _mismatch(pair.connection, TARGET, table.target.name)
@@ -73,7 +74,7 @@ def check(
                 message="Foreign key that SQLite can't check",
             )
         )
-    for key in table.target.foreign_keys:
+    for key in keys:
         parent = find_parent(key, targets)
         if parent is None and fold(key.parent) in targets:
             continue  # a mismatch
