@@ -40,22 +40,23 @@ class Examination:
 
 
 def examine(
-    image: Path, schema: Schema, *, full_check: bool, copy_seconds: float = 0.0
+    image: Path, schema: Schema, of: Path, *, full_check: bool, copy_seconds: float = 0.0
 ) -> Examination:
     """Let SQLite check an image of ours, by integrity_check or quick_check, and its foreign keys.
 
-    `copy_seconds`, the time that the copy took, bounds the time for the checks.
+    `of` is what it is an image of, which messages name. `copy_seconds`, the time that the copy
+    took, bounds the time for the checks.
 
     Raises:
         IntegrityError: it is damaged, or needs an extension that is not there.
         MigrationFailedError: a CHECK ran longer than anything healthy could.
     """
-    with writing(image) as copy, translated("check", image):
+    with writing(image) as copy, translated("check", of):
         seconds = CHECK_SECONDS + CHECK_SECONDS_PER_COPY_SECOND * copy_seconds
         interruption.watch(copy, seconds=seconds)
         result = sqlite_file.integrity(copy, full=full_check)
         if result.damage:
-            raise IntegrityError(f"{image.name} is damaged: {result.damage[0]}", DAMAGED_HINT)
+            raise IntegrityError(f"{of} is damaged: {result.damage[0]}", DAMAGED_HINT)
         violations = dict(result.violations)
         for orphan in foreign_keys.orphans(copy, schema):
             violations[f"foreign key {orphan.child} -> {orphan.parent}"] = orphan.rows

@@ -75,7 +75,9 @@ def backup(
             this.record("snapshot_taken", snapshot=staged.name, file=file)
             with context.progress.step("Checking the backup", 1, "steps"):
                 spent = time.monotonic() - begun
-                found = examine(staged.image, schema, full_check=full_check, copy_seconds=spent)
+                found = examine(
+                    staged.image, schema, source, full_check=full_check, copy_seconds=spent
+                )
             size = staged.image.stat().st_size
             with context.progress.step("Hashing the backup", size, "bytes") as tick:
                 checksum = sha256_of(staged.image, tick)

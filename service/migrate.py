@@ -129,7 +129,7 @@ def _take(context: Context, this: Operation, result: Migration, scratch: Path) -
         begun = time.monotonic()
         schema = image_of(context, request.source, scratch)
         spent = time.monotonic() - begun
-        found = examine(scratch, schema, full_check=True, copy_seconds=spent)
+        found = examine(scratch, schema, request.source, full_check=True, copy_seconds=spent)
         image = Image(scratch, schema, found, None)
     if plan_of(image.schema) != result.plan:
         raise MigrationFailedError(

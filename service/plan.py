@@ -108,7 +108,7 @@ def refuse_unplanned(source: Schema, target: Schema) -> None:
         PlanError: naming every such column and what to do.
     """
     lost = [
-        (table.name, column.name, kept.key)
+        (table, column.name, kept.key)
         for table in source.tables
         if (kept := target.table(table.name)) is not None
         for column in table.columns
@@ -116,15 +116,30 @@ def refuse_unplanned(source: Schema, target: Schema) -> None:
     ]
     if not lost:
         return
-    names = ", ".join(f"{table}.{column}" for table, column, _ in lost)
-    table, column, key = lost[0]
-    side = quoted(f"{table}_{column}")
-    columns = ", ".join(quoted(name) for name in (*key, column))
+    names = ", ".join(f"{table.name}.{column}" for table, column, _ in lost)
     raise PlanError(
         f"The target schema has no place for {names}; nothing was written",
-        "Keep the values in a table of their own, which is carried over as it is, and run again:"
-        f" CREATE TABLE {side} AS SELECT {columns} FROM {quoted(table)};"
-        f" ALTER TABLE {quoted(table)} DROP COLUMN {quoted(column)};",
+        "Keep the values in a table of their own, which is carried over as it is (where a"
+        " constraint, a view or a trigger uses the column, change that first), and run again: "
+        + _remedy(*lost[0]),
+    )
+
+
+def _remedy(table: Table, column: str, key: Iterable[str]) -> str:
+    """The SQL that moves a column into a table of its own, which the plan then carries over."""
+    side = quoted(f"{table.name}_{column}")
+    columns = ", ".join(quoted(name) for name in (*key, column))
+    indexes = [
+        index.name
+        for index in table.indexes
+        if index.sql is not None and column in {member.name for member in index.columns}
+    ]
+    return " ".join(
+        [
+            f"CREATE TABLE {side} AS SELECT {columns} FROM {quoted(table.name)};",
+            *(f"DROP INDEX {quoted(name)};" for name in indexes),
+            f"ALTER TABLE {quoted(table.name)} DROP COLUMN {quoted(column)};",
+        ]
     )
 
 

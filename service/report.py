@@ -18,6 +18,7 @@ from junmai_svc.storage.errors import JunmaiError
 
 View = dict[str, Any]
 SHOWN_FINDINGS = 20
+SHOWN_NAMES = 30
 _MARKS = {"ok": "ok", "known": "ok, as in the source", "failed": "FAILED"}
 _STYLES = {"ok": "green", "known": "yellow", "failed": "bold red"}
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -250,7 +251,9 @@ def _unusable(view: View) -> Iterable[RenderableType]:
 
 def _carried(view: View) -> Iterable[RenderableType]:
     if view["carried"]:
-        yield Text("Carried over as they are: " + ", ".join(view["carried"]))
+        names = view["carried"]
+        more = f" and {len(names) - SHOWN_NAMES:,} more" if len(names) > SHOWN_NAMES else ""
+        yield Text("Carried over as they are: " + ", ".join(names[:SHOWN_NAMES]) + more)
 
 
 def _notes(view: View) -> Iterable[RenderableType]:

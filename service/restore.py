@@ -120,7 +120,7 @@ def _stage(context: Context, snapshot: Snapshot, staged: Path) -> Examination:
     with context.progress.step("Checking the backup", 1, "steps"):
         with reading_image(staged) as image:
             schema = read_schema(image)
-        return examine(staged, schema, full_check=True)
+        return examine(staged, schema, snapshot.image, full_check=True)
 
 
 def _switch(context: Context, staged: Path, target: Path, this: Operation) -> Replaced:

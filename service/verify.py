@@ -86,18 +86,18 @@ def verify_snapshot(context: Context, snapshot: Snapshot) -> Verification:
             copy_hashing(snapshot.image, copy, tick)
         results = [backup_checksum.check(copy, snapshot.manifest.checksum)]
         if not results[0].total:
-            results.append(_soundness(copy))
+            results.append(_soundness(copy, snapshot.image))
         report = Report(tuple(results))
         _finish(this, report)
         return Verification(this.id, snapshot.name, report, {})
 
 
-def _soundness(image: Path) -> CheckResult:
+def _soundness(image: Path, of: Path) -> CheckResult:
     """SQLite's full check of an image; damage is a finding here."""
     try:
         with reading_image(image) as opened:
             schema = read_schema(opened)
-        examine(image, schema, full_check=True)
+        examine(image, schema, of, full_check=True)
     except IntegrityError as error:
         finding = Finding("integrity_check", expected="ok", actual=error.message, hint=error.hint)
         return CheckResult("integrity_check", total=1, findings=(finding,))
