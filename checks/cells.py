@@ -85,9 +85,9 @@ def differs(
     `reals_only` says that both are read through REAL affinity, so that numbers are reals anyway.
     """
     unequal = _is_not(_bare(one), _binary(_bare(other)))
-    signs = _is_not(peewee.Function(_SIGN, [one]), peewee.Function(_SIGN, [other]))
+    signs = _is_not(_sign_of(one), _sign_of(other))
     if reals_only:
-        return unequal | ((_bare(one) == peewee.SQL("0")) & signs)
+        return unequal | (peewee.Expression(_binary(_bare(one)), "=", peewee.SQL("0")) & signs)
     # Only numbers can be equal and yet not the same. To ask typeof() about each of them would take
     # a third of the whole check, so two cheap questions come first: is it a number at all (all
     # numbers sort before all texts), and does dividing by the largest integer tell it apart? That
@@ -96,7 +96,8 @@ def differs(
     fractions = _is_not(_divided(one), _divided(other))
     kinds = _is_not(peewee.fn.typeof(one), peewee.fn.typeof(other))
     is_real = peewee.fn.typeof(one) == peewee.SQL("'real'")
-    special = peewee.Expression(_bare(one), "IN", _INDIVISIBLE) & (kinds | (is_real & signs))
+    is_special = peewee.Expression(_binary(_bare(one)), "IN", _INDIVISIBLE)
+    special = is_special & (kinds | (is_real & signs))
     return unequal | (is_number & (fractions | special))
 
 
@@ -144,6 +145,12 @@ def _is_not(one: peewee.ColumnBase, other: peewee.ColumnBase) -> peewee.Expressi
 
 def _divided(value: peewee.ColumnBase) -> peewee.Expression:
     return peewee.Expression(_bare(value), "/", _LARGEST)
+
+
+def _sign_of(value: peewee.ColumnBase) -> peewee.ColumnBase:
+    # The function never sees a text: one that is not valid UTF-8 can't be handed to Python.
+    real = peewee.Case(peewee.fn.typeof(value), (("real", value),))
+    return peewee.Function(_SIGN, [real])
 
 
 def _sign(value: object) -> float | None:

@@ -22,9 +22,8 @@ COUNTED_AT_ONCE = 500
 
 @dataclass(frozen=True)
 class Differences:
-    """What differs in a table of so many rows: the total, some findings, cells by column."""
+    """What differs in one table: the exact total, some findings, differing cells by column."""
 
-    rows: int
     total: int = 0
     findings: tuple[Finding, ...] = ()
     by_column: dict[str, int] = field(default_factory=dict)

@@ -24,11 +24,18 @@ from junmai_svc.storage.databases.schema import Table
 
 
 def compare(
-    pair: Pair, table: TablePair, source: Table, match: Match, cells: list[Cell], limit: int
+    pair: Pair,
+    table: TablePair,
+    source: Table,
+    match: Match,
+    cells: list[Cell],
+    sizes: tuple[int, int],
+    limit: int,
 ) -> Differences | None:
     """Return what differs, or None where a key is NULL after all, so that it can't match rows.
 
-    That each key is there only once is what the target's unique index promises.
+    `sizes` are the numbers of rows, the target's first. That no key is there twice is what the
+    target's unique index promises; integrity_check is there to doubt it.
 
     Raises:
         sqlite3.Error: one of the tables can't be read.
@@ -42,12 +49,10 @@ def compare(
     )
     all_rows = peewee.NodeList((target_rows, peewee.SQL("LEFT JOIN"), looked_up))
     unmatched = peewee.Expression(match.found, "IS", peewee.SQL("NULL"))
-    everything = peewee.fn.count(peewee.SQL("*"))
-    differs = everything.filter(any_of([unmatched, *(cell.differs for cell in cells)]))
-    ((ours, differing),) = fetched(connection, peewee.Select([all_rows], [everything, differs]))
-    theirs = count(connection, source_rows)
+    ours, theirs = sizes
+    differing = count(connection, all_rows, any_of([unmatched, *(c.differs for c in cells)]))
     if not differing and ours == theirs:
-        return Differences(ours)
+        return Differences()
     if count(connection, target_rows, any_of([_is_null(k) for k in match.target_name.nodes])):
         return None
 
@@ -60,7 +65,6 @@ def compare(
     additional_rows = count(connection, all_rows, unmatched)
     repeated = abs((ours - additional_rows) - (theirs - missing_rows))
     return Differences(
-        rows=ours,
         total=sum(by_column.values()) + missing_rows + additional_rows + repeated,
         findings=interleaved(
             limit,

@@ -7,13 +7,13 @@ same cells, and there are as many of one as of the other. Only what differs is l
 import time
 
 from junmai_svc.checks import cells, matched_rows, unmatched_rows
-from junmai_svc.checks.cells import TARGET_ALIAS
+from junmai_svc.checks.cells import SOURCE_ALIAS, TARGET_ALIAS
 from junmai_svc.checks.differences import CHECK, Differences
 from junmai_svc.checks.finding import CheckResult
 from junmai_svc.checks.matching import match_rows
 from junmai_svc.checks.queries import count, rows_of
 from junmai_svc.storage.databases.mapping import TablePair
-from junmai_svc.storage.databases.pair import TARGET, Pair
+from junmai_svc.storage.databases.pair import SOURCE, TARGET, Pair
 from junmai_svc.storage.databases.schema import Table
 
 
@@ -29,17 +29,19 @@ def check(pair: Pair, table: TablePair, *, limit: int = 20) -> CheckResult:
         sqlite3.Error: one of the tables can't be read.
     """
     started = time.perf_counter()
-    if table.source is None:
-        rows = count(pair.connection, rows_of(TARGET, table.target.name, TARGET_ALIAS))
-        return CheckResult(CHECK, table.name, counts={"rows": rows, "columns": 0})
-    found = _compare(pair, table, table.source, limit)
-    counts = {"rows": found.rows, "columns": 0}
-    for column in table.columns:
-        if column.source is not None or column.rule is not None:
-            counts["columns"] += 1
-        if column.source is None:
-            kind = "rule" if column.rule is not None else "unknown"
-            counts[f"{kind}:{column.target.name}"] = found.rows
+    ours = count(pair.connection, rows_of(TARGET, table.target.name, TARGET_ALIAS))
+    counts = {"rows": ours, "columns": 0}
+    found = Differences()
+    if table.source is not None:
+        for column in table.columns:
+            if column.source is not None or column.rule is not None:
+                counts["columns"] += 1
+            if column.source is None:
+                kind = "rule" if column.rule is not None else "unknown"
+                counts[f"{kind}:{column.target.name}"] = ours
+        theirs = count(pair.connection, rows_of(SOURCE, table.source.name, SOURCE_ALIAS))
+        if ours or theirs:
+            found = _compare(pair, table, table.source, (ours, theirs), limit)
     counts |= {f"differs:{name}": number for name, number in found.by_column.items()}
     return CheckResult(
         CHECK,
@@ -51,13 +53,16 @@ def check(pair: Pair, table: TablePair, *, limit: int = 20) -> CheckResult:
     )
 
 
-def _compare(pair: Pair, table: TablePair, source: Table, limit: int) -> Differences:
+def _compare(
+    pair: Pair, table: TablePair, source: Table, sizes: tuple[int, int], limit: int
+) -> Differences:
     cells.register(pair.connection)
     copied = cells.copied_cells(table, source)
     filled = cells.filled_cells(pair.connection, table)
     match = match_rows(table, source)
     if match is not None:
-        found = matched_rows.compare(pair, table, source, match, [*copied, *filled], limit)
+        both = [*copied, *filled]
+        found = matched_rows.compare(pair, table, source, match, both, sizes, limit)
         if found is not None:
             return found
     return unmatched_rows.compare(pair, table, source, copied, filled, limit)

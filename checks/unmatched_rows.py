@@ -19,7 +19,7 @@ from junmai_svc.checks.differences import (
     row_finding,
 )
 from junmai_svc.checks.finding import Finding
-from junmai_svc.checks.queries import count, fetched, rows_of
+from junmai_svc.checks.queries import fetched, rows_of
 from junmai_svc.checks.row_names import row_name
 from junmai_svc.storage.databases import digest
 from junmai_svc.storage.databases.mapping import TablePair
@@ -62,7 +62,6 @@ def compare(
     odd = [cell for cell in filled if cell.name in by_column]
     name = row_name(table.target, TARGET_ALIAS)
     return Differences(
-        rows=count(pair.connection, ours.rows),
         total=total + sum(by_column.values()),
         findings=interleaved(
             limit,

@@ -54,10 +54,11 @@ def literal(parts: Sequence[Any], codec: str) -> str:
     character.
     """
     kind, value, size = parts
-    if kind == "text":
-        return _text(bytes(value).decode(codec, "backslashreplace"))
-    if kind == "blob":
-        return f"x'{bytes(value).hex()}'" + ("…" if size > SHOWN_BYTES else "")
+    if kind in ("text", "blob"):
+        raw: bytes = value or b""  # of an empty one SQLite's substr() makes NULL
+        if kind == "text":
+            return _text(raw.decode(codec, "backslashreplace"))
+        return f"x'{raw.hex()}'" + ("…" if size > SHOWN_BYTES else "")
     return "NULL" if kind == "null" else repr(value)
 
 
