@@ -1,0 +1,1 @@
+"""Places for named bytes: a local folder or a bucket, behind one Protocol (see `base`)."""
