@@ -53,6 +53,11 @@ class _LazyGroup(click.Group):
 )
 @click.version_option(__version__, prog_name="junmai-svc")
 @click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The configuration.  [default: config/junmai.toml, if it is there]",
+)
+@click.option(
     "--journal",
     type=click.Path(dir_okay=False, path_type=Path),
     help="The journal of all runs.  [default: journal.db beside the database]",
@@ -70,7 +75,13 @@ class _LazyGroup(click.Group):
     help="The least severe lines to log.",
 )
 @click.pass_context
-def cli(ctx: click.Context, journal: Path | None, log_file: Path | None, log_level: str) -> None:
+def cli(
+    ctx: click.Context,
+    config: Path | None,
+    journal: Path | None,
+    log_file: Path | None,
+    log_level: str,
+) -> None:
     """Move a SQLite database to a new schema safely, prove it, and be able to go back.
 
     \b
@@ -79,7 +90,12 @@ def cli(ctx: click.Context, journal: Path | None, log_file: Path | None, log_lev
     junmai-svc restore latest --to data/junmai.db
     junmai-svc history
     """
-    ctx.obj = {"journal": journal, "log_file": log_file, "log_level": log_level}
+    ctx.obj = {
+        "config": config,
+        "journal": journal,
+        "log_file": log_file,
+        "log_level": log_level,
+    }
 
 
 def main() -> None:

@@ -6,9 +6,9 @@ import click
 
 from junmai_svc.service.cli_command import (
     PATH,
-    backup_dir_option,
     journal_option,
     source_option,
+    store_options,
     with_json,
 )
 
@@ -20,11 +20,11 @@ from junmai_svc.service.cli_command import (
     type=PATH,
     help="The database to make.  [default: the source's name with the suffix .new.db]",
 )
-@backup_dir_option
 @click.option("--no-backup", is_flag=True, help="Keep no backup (not recommended).")
 @click.option("--dry-run", is_flag=True, help="Print the plan; write nothing at all.")
 @click.option("--overwrite", is_flag=True, help="Replace the target, after a snapshot of it.")
 @with_json
+@store_options
 @click.pass_context
 def migrate(
     ctx: click.Context,
@@ -71,9 +71,9 @@ def migrate(
 
 @click.command(short_help="Take a snapshot of a database, also in use.")
 @source_option
-@backup_dir_option
 @click.option("--full-check", is_flag=True, help="Run SQLite's full integrity_check.")
 @with_json
+@store_options
 @click.pass_context
 def backup(
     ctx: click.Context,
@@ -108,8 +108,8 @@ def backup(
 @click.command(short_help="Put a snapshot in the place of a database.")
 @click.argument("snapshot")
 @click.option("--to", "target", required=True, type=PATH, help="The database to replace.")
-@backup_dir_option
 @with_json
+@store_options
 @click.pass_context
 def restore(
     ctx: click.Context, *, snapshot: str, target: Path, backup_dir: Path | None, as_json: bool

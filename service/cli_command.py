@@ -1,5 +1,6 @@
 """What all commands share: their options, --json, and the edge where errors become exit codes."""
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -7,25 +8,53 @@ from typing import Any
 
 import click
 
+Command = Callable[..., int]
+
 PATH = click.Path(path_type=Path)
 
 source_option = click.option(
     "--source", required=True, type=PATH, help="The database to read; it is never written."
 )
-backup_dir_option = click.option(
-    "--backup-dir",
-    type=PATH,
-    help="The folder of the snapshots.  [default: `backups` beside the database]",
-)
 
 
-def with_json(function: Callable[..., int]) -> Callable[..., int]:
+def store_options(function: Command) -> Command:
+    """Give a command --backup-dir and --store; it gets the folder that either names, or None."""
+
+    @click.option(
+        "--backup-dir",
+        type=PATH,
+        help="The folder of the snapshots.  [default: `backups` beside the database]",
+    )
+    @click.option(
+        "--store", "store_name", metavar="NAME|FOLDER", help="A store by its configured name."
+    )
+    @click.pass_context
+    @wraps(function)
+    def run(
+        ctx: click.Context,
+        /,
+        *,
+        backup_dir: Path | None,
+        store_name: str | None,
+        **options: Any,
+    ) -> int:
+        if backup_dir is not None and store_name is not None:
+            raise click.UsageError("Name --backup-dir or --store, not both.")
+        if store_name is not None:
+            backup_dir = named_store(ctx, store_name)
+        return function(backup_dir=backup_dir, **options)
+
+    return run
+
+
+def with_json(function: Command) -> Command:
     """Give a command the option --json and run it inside the edge; it returns its exit code."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
     @click.pass_context
     @wraps(function)
     def run(ctx: click.Context, /, *, as_json: bool, **options: Any) -> int:
+        from junmai_svc.service.configuration_file import load
         from junmai_svc.service.edge import edge
 
         common = ctx.find_root().obj
@@ -35,6 +64,7 @@ def with_json(function: Callable[..., int]) -> Callable[..., int]:
             log_file=common["log_file"],
             passed_on=(click.ClickException, click.Abort),
         ) as end:
+            common["loaded"] = load(common["config"], os.environ)
             end.code = function(as_json=as_json, **options)
         return end.code
 
@@ -42,6 +72,16 @@ def with_json(function: Callable[..., int]) -> Callable[..., int]:
 
 
 def journal_option(ctx: click.Context) -> Path | None:
-    """The journal that was named before the command, or None."""
-    named: Path | None = ctx.find_root().obj["journal"]
-    return named
+    """The journal that was named before the command, else the configured one, else None."""
+    from junmai_svc.service.settings import configured_journal
+
+    common = ctx.find_root().obj
+    named: Path | None = common["journal"]
+    return named or configured_journal(common["loaded"])
+
+
+def named_store(ctx: click.Context, name: str) -> Path:
+    """The folder of a store that was named: one of the configuration, or the folder itself."""
+    from junmai_svc.service.settings import configured_store
+
+    return configured_store(ctx.find_root().obj["loaded"], name)

@@ -4,21 +4,21 @@ from pathlib import Path
 
 import click
 
-from junmai_svc.service.cli_command import PATH, backup_dir_option, journal_option, with_json
+from junmai_svc.service.cli_command import journal_option, named_store, store_options, with_json
 
-store_argument = click.argument("store", required=False, type=PATH)
+store_argument = click.argument("store", required=False, metavar="[STORE]")
 MOST = click.IntRange(0, 1_000_000)
 
 
 @click.command(short_help="List the snapshots of a store.")
 @store_argument
-@backup_dir_option
 @with_json
+@store_options
 @click.pass_context
 def snapshots(
-    ctx: click.Context, *, store: Path | None, backup_dir: Path | None, as_json: bool
+    ctx: click.Context, *, store: str | None, backup_dir: Path | None, as_json: bool
 ) -> int:
-    """List the snapshots of a STORE (a folder), newest first.
+    """List the snapshots of a STORE (a configured name, or a folder), newest first.
 
     Without a folder: `backups`, then `data/backups`, of the current folder. When each was last
     proven is known where the journal is the one beside the store, or named by --journal.
@@ -30,7 +30,7 @@ def snapshots(
     from junmai_svc.storage.journal.projection import fold_proven
     from junmai_svc.storage.snapshots.store import FileStore
 
-    folder = existing_store(store or backup_dir)
+    folder = existing_store(named_store(ctx, store) if store else backup_dir)
     with journal_beside(journal_option(ctx), folder) as journal:
         proven = fold_proven(journal.read()) if journal else {}
     with translated("list the snapshots in", folder):
@@ -42,35 +42,35 @@ def snapshots(
 
 @click.command(short_help="Drop old snapshots.")
 @store_argument
-@backup_dir_option
 @click.option(
-    "--older-than",
-    default="30d",
-    show_default=True,
-    metavar="TIME",
-    help="Keep what is younger than this: 30d, 12h, 90m.",
+    "--older-than", metavar="TIME", help="Keep what is younger than this.  [default: 30d]"
 )
-@click.option("--keep-last", type=MOST, default=3, show_default=True, help="Keep the last few.")
-@click.option("--keep-hourly", type=MOST, default=0, help="Keep one for each of so many hours.")
-@click.option("--keep-daily", type=MOST, default=0, help="Keep one for each of so many days.")
-@click.option("--keep-weekly", type=MOST, default=0, help="Keep one for each of so many weeks.")
-@click.option("--keep-monthly", type=MOST, default=0, help="Keep one for each of so many months.")
-@click.option("--keep-yearly", type=MOST, default=0, help="Keep one for each of so many years.")
+@click.option("--keep-last", type=MOST, help="Keep the last few.  [default: 3]")
+@click.option("--keep-hourly", type=MOST, help="Keep one for each of so many hours.")
+@click.option("--keep-daily", type=MOST, help="Keep one for each of so many days.")
+@click.option("--keep-weekly", type=MOST, help="Keep one for each of so many weeks.")
+@click.option("--keep-monthly", type=MOST, help="Keep one for each of so many months.")
+@click.option("--keep-yearly", type=MOST, help="Keep one for each of so many years.")
 @click.option("--dry-run", is_flag=True, help="Print what would go; delete nothing.")
 @with_json
+@store_options
 @click.pass_context
 def prune(
     ctx: click.Context,
     /,
     *,
-    store: Path | None,
+    store: str | None,
     backup_dir: Path | None,
-    older_than: str,
+    older_than: str | None,
     dry_run: bool,
     as_json: bool,
-    **keep: int,
+    **keep: int | None,
 ) -> int:
-    """Drop the snapshots of a STORE (a folder) that no reason keeps; each kept one says why.
+    """Drop the snapshots of a STORE that no reason keeps; each kept one says why.
+
+    STORE is a configured name or a folder; without it `backups`, then `data/backups`.
+
+    What is not said here is as configured under [retention].
 
     Never dropped: the newest snapshot of each database, the newest proven one, the newest one from
     before a migration, and what is held. Nothing is dropped where the clock can't be trusted.
@@ -81,19 +81,14 @@ def prune(
     """
     from junmai_svc.service import prune as use_case
     from junmai_svc.service import report, views
-    from junmai_svc.service.configuration import duration
     from junmai_svc.service.context import now
     from junmai_svc.service.progress import for_terminal
-    from junmai_svc.service.retention import Policy
-    from junmai_svc.service.settings import database_beside, existing_store
+    from junmai_svc.service.settings import database_beside, existing_store, retention
     from junmai_svc.service.wiring import context_for, journal_beside
     from junmai_svc.storage.snapshots.store import FileStore
 
-    try:
-        policy = Policy(keep_within=duration(older_than), **keep)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--older-than") from error
-    folder = existing_store(store or backup_dir)
+    policy = retention(ctx.find_root().obj["loaded"], older_than, keep)
+    folder = existing_store(named_store(ctx, store) if store else backup_dir)
     if dry_run:
         with journal_beside(journal_option(ctx), folder) as journal:
             plan = use_case.plan_prune(FileStore(folder), journal, policy, now())
@@ -109,8 +104,8 @@ def prune(
 
 @click.command(short_help="Keep a snapshot whatever the policy.")
 @click.argument("snapshot")
-@backup_dir_option
 @with_json
+@store_options
 def hold(*, snapshot: str, backup_dir: Path | None, as_json: bool) -> int:
     """Keep a SNAPSHOT (a name, or `latest`) until it is released, whatever the policy says.
 
@@ -122,8 +117,8 @@ def hold(*, snapshot: str, backup_dir: Path | None, as_json: bool) -> int:
 
 @click.command(short_help="Let the policy decide again.")
 @click.argument("snapshot")
-@backup_dir_option
 @with_json
+@store_options
 def release(*, snapshot: str, backup_dir: Path | None, as_json: bool) -> int:
     """Let the policy decide about a SNAPSHOT (a name, or `latest`) again.
 

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import click
 
-from junmai_svc.service.cli_command import PATH, backup_dir_option, journal_option, with_json
+from junmai_svc.service.cli_command import PATH, journal_option, store_options, with_json
 
 
 @click.command(short_help="Compare two databases, or prove a snapshot.")
 @click.option("--source", type=PATH, help="The database that was migrated.")
 @click.option("--target", type=PATH, help="The database that it was migrated to.")
 @click.option("--snapshot", help="Prove this snapshot instead: a name, a file, or `latest`.")
-@backup_dir_option
 @with_json
+@store_options
 @click.pass_context
 def verify(
     ctx: click.Context,

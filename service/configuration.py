@@ -6,7 +6,7 @@ them.
 
 import re
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
@@ -27,22 +27,15 @@ def duration(text: Duration) -> timedelta:
 
 
 class JournalSection(msgspec.Struct, frozen=True, kw_only=True):
-    """Where every run is recorded."""
+    """Where every run is recorded; None is `journal.db` beside the database concerned."""
 
-    url: str = "sqlite:///../data/journal.db"
+    url: str | None = None
 
 
 class StoreSection(msgspec.Struct, frozen=True, kw_only=True):
-    """One store of snapshots. Credentials come from the usual AWS chain, never from here."""
+    """One store of snapshots: a folder."""
 
     url: str
-    layout: Literal["file", "blocks"] | None = None
-    endpoint_url: str | None = None
-    region: str | None = None
-    path_style: bool = False
-    server_side_encryption: str | None = None
-    object_lock_days: Number = 0
-    encryption_key_file: str | None = None
 
 
 class RetentionSection(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
@@ -21,8 +22,16 @@ PREFIX = "JUNMAI_"
 HINT = "`config/junmai.toml` of this program shows every key with its default."
 
 
-def load(named: Path | None, environment: Mapping[str, str]) -> tuple[Configuration, Path] | None:
-    """Return the configuration and its folder; None where nothing is configured.
+@dataclass(frozen=True)
+class Loaded:
+    """A configuration and the folder from which its relative paths count."""
+
+    configuration: Configuration
+    folder: Path
+
+
+def load(named: Path | None, environment: Mapping[str, str]) -> Loaded | None:
+    """Return the configuration; None where nothing is configured.
 
     The file is `named`, else `config/junmai.toml` of the current folder if it is there. Variables
     such as `JUNMAI_RETENTION_KEEP_LAST` come over the file.
@@ -53,7 +62,7 @@ def load(named: Path | None, environment: Mapping[str, str]) -> tuple[Configurat
     except msgspec.ValidationError as error:
         place = tuple(re.findall(r"[\w-]+", str(error).rpartition("`$")[2]))
         raise UsageError(f"{where}, line {_line_of(text, place)}: {error}", HINT) from error
-    return configuration, (path.parent if path else Path())
+    return Loaded(configuration, path.parent if path else Path())
 
 
 def _text(path: Path) -> str:

@@ -1,13 +1,69 @@
 """Every default lives here: where targets, backups and journals are when nobody says."""
 
 import getpass
+import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 
-from junmai_svc.storage.errors import NotFoundError
+from junmai_svc.service.configuration import RetentionSection, duration
+from junmai_svc.service.configuration_file import Loaded
+from junmai_svc.service.retention import Policy
+from junmai_svc.storage.errors import NotFoundError, UsageError
 
 JOURNAL_NAME = "journal.db"
 BACKUP_FOLDER = "backups"
+ONLY_FOLDERS = "Name a folder: stores on other machines are not built yet."
+
+
+def configured_journal(loaded: Loaded | None) -> Path | None:
+    """The journal that the configuration names; None where nothing is configured.
+
+    Raises:
+        UsageError: it is not of a kind that this program has.
+    """
+    url = loaded.configuration.journal.url if loaded else None
+    return _local(loaded, url, "sqlite:///", "the journal") if loaded and url else None
+
+
+def configured_store(loaded: Loaded | None, name: str) -> Path:
+    """The folder of the store that has this name in the configuration, else the folder `name`.
+
+    Raises:
+        UsageError: it is not of a kind that this program has.
+    """
+    section = loaded.configuration.stores.get(name) if loaded else None
+    if loaded is None or section is None:
+        if "://" in name:
+            raise UsageError(f"There is no store {name}", ONLY_FOLDERS)
+        return Path(name)
+    return _local(loaded, section.url, "file://", f"the store {name}")
+
+
+def _local(loaded: Loaded, url: str, scheme: str, what: str) -> Path:
+    """A path out of a configuration; a relative one counts from the file's folder."""
+    path = url.removeprefix(scheme)
+    if "://" in path:
+        raise UsageError(f"{what} can't be {url}", ONLY_FOLDERS)
+    return Path(os.path.normpath(loaded.folder / path))
+
+
+def retention(
+    loaded: Loaded | None, older_than: str | None, keep: Mapping[str, int | None]
+) -> Policy:
+    """The retention policy: what was said in the call over what is configured.
+
+    Raises:
+        UsageError: a duration is none.
+    """
+    section = loaded.configuration.retention if loaded else RetentionSection()
+    configured = {name: getattr(section, name) for name in keep}
+    said = {name: number for name, number in keep.items() if number is not None}
+    within = older_than or section.keep_within
+    try:
+        return Policy(duration(within) if within else None, **(configured | said))
+    except ValueError as error:
+        raise UsageError(str(error), "Say 30d, 12h, 90m or 45s.") from error
 
 
 def default_target(source: Path) -> Path:

@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from junmai_svc.checks.verification import verify as run_checks
-
 from junmai_svc.checks import backup_checksum
 from junmai_svc.checks.finding import CheckResult, Finding, Report
 from junmai_svc.checks.image import examine
+from junmai_svc.checks.verification import verify as run_checks
 from junmai_svc.service.backup import image_of
 from junmai_svc.service.context import Context
 from junmai_svc.service.operation import Operation, operation
