@@ -19,7 +19,7 @@ from junmai_svc.storage.errors import IntegrityError
 FORMAT = 1
 LARGEST_MANIFEST = 4 << 20  # bytes; a manifest of 3,000 tables has half a megabyte
 STAMP = "%Y%m%d_%H%M%S"
-NAME = re.compile(r"(?P<stem>.+)_backup_(?P<stamp>\d{8}_\d{6})(?:_(?P<again>\d{1,6}))?")
+NAME = re.compile(r"(?P<stem>.+)_backup_(?P<stamp>\d{8}_\d{6})(?:_(?P<again>\d{1,6}))?", re.DOTALL)
 
 Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
@@ -122,7 +122,7 @@ def read_manifest(path: Path) -> Manifest:
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
         taken = manifest.taken
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise IntegrityError(f"Manifest {path} is damaged: {error}", hint) from error
     if manifest.format > FORMAT:
         raise IntegrityError(
