@@ -20,8 +20,8 @@ from junmai_svc.checks.parents import (
     distinct_keys,
     find_parent,
     has_no_parent,
+    in_source,
     key_columns,
-    parent_keys,
 )
 from junmai_svc.checks.queries import count, fetched, rows_of
 from junmai_svc.checks.row_names import RowName, row_name
@@ -80,7 +80,7 @@ def check(
             continue  # a mismatch
         if not _has_orphans(pair.connection, table.target, key, parent):
             continue
-        orphan = has_no_parent(key_columns(key), *_parent_rows(key, parent))
+        orphan = has_no_parent(key_columns(key), parent)
         was_orphan = _was_orphan(table, key, parent, tables)
         rows = rows_of(TARGET, table.target.name, CHILD)
         query = peewee.Select(
@@ -117,7 +117,7 @@ def orphans(connection: sqlite3.Connection, schema: Schema) -> list[Orphans]:
             parent = find_parent(key, tables)
             is_mismatch = parent is None and fold(key.parent) in tables
             if not is_mismatch and _has_orphans(connection, table, key, parent):
-                orphan = has_no_parent(key_columns(key), *_parent_rows(key, parent))
+                orphan = has_no_parent(key_columns(key), parent)
                 rows = count(connection, rows_of(TARGET, table.name, CHILD), orphan)
                 found.append(Orphans(table.name, key.parent, rows))
     return found
@@ -140,17 +140,9 @@ def _has_orphans(
         distinct = peewee.Select([from_index], named).distinct().order_by(*order)
         rows = peewee.NodeList((distinct.alias("d"),))
         columns = [node("d", f"k{at}") for at in range(len(columns))]
-    orphan = has_no_parent(columns, *_parent_rows(key, parent))
+    orphan = has_no_parent(columns, parent)
     query = peewee.Select([rows], [peewee.SQL("1")]).where(orphan).limit(1)
     return any(True for _ in fetched(connection, query))
-
-
-def _parent_rows(
-    key: ForeignKey, parent: Parent | None
-) -> tuple[Sequence[str], peewee.Select | None]:
-    if parent is None:
-        return (BINARY,) * len(key.columns), None
-    return parent.collations, parent_keys(TARGET, parent.table, parent.columns)
 
 
 def _was_orphan(
@@ -166,18 +158,10 @@ def _was_orphan(
     pair = next(other for other in tables if other.target is parent.table)
     if pair.source is None:
         return peewee.SQL("1")
-    wanted = {fold(column.name) for column in parent.columns}
-    sources = {
-        fold(column.target.name): column.source
-        for column in pair.columns
-        if column.source is not None and fold(column.target.name) in wanted
-    }
-    if len(sources) < len(wanted):
+    before = in_source(parent, pair)
+    if before is None:
         return peewee.SQL("0")
-    columns = [sources[fold(column.name)] for column in parent.columns]
-    rows = parent_keys(SOURCE, pair.source, columns)
-    condition = has_no_parent(key_columns(key), parent.collations, rows)
-    return peewee.NodeList((peewee.SQL("("), condition, peewee.SQL(")")), glue="")
+    return peewee.NodeList((has_no_parent(key_columns(key), before),), parens=True)
 
 
 def _named(

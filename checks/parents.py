@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import peewee
 
 from junmai_svc.checks.cells import affinity
+from junmai_svc.storage.databases.mapping import TablePair
 from junmai_svc.storage.databases.names import fold, node
+from junmai_svc.storage.databases.pair import SOURCE, TARGET
 from junmai_svc.storage.databases.schema import Affinity, Column, ForeignKey, Table
 
 BINARY = "BINARY"
@@ -20,17 +22,42 @@ PARENT = "p"
 
 @dataclass(frozen=True)
 class Parent:
-    """A parent table and, in the foreign key's order, its key columns and their collations."""
+    """A parent table of `schema` and, in the foreign key's order, its key columns.
 
+    `collations` are those to compare by; `is_indexed` says that a row is quickly found by them.
+    """
+
+    schema: str
     table: Table
     columns: tuple[Column, ...]
     collations: tuple[str, ...]
+    is_indexed: bool
+
+    def among(self, values: Sequence[peewee.ColumnBase]) -> peewee.ColumnBase:
+        """Return the condition that some row has these values as its key."""
+        rows = peewee.NodeList((node(self.schema, self.table.name), peewee.SQL(f"AS {PARENT}")))
+        columns = [node(PARENT, column.name) for column in self.columns]
+        # Stripped of its affinity, a value takes on that of the parent's column.
+        wanted = [
+            peewee.NodeList((peewee.SQL("+"), value, peewee.SQL(" COLLATE "), node(name)), glue="")
+            for value, name in zip(values, self.collations, strict=True)
+        ]
+        if self.is_indexed:
+            equal = [
+                peewee.Expression(column, "=", value)
+                for column, value in zip(columns, wanted, strict=True)
+            ]
+            one = peewee.Select([rows], [peewee.SQL("1")]).where(*equal)
+            return peewee.Function("EXISTS", [one])
+        # Read once and kept by SQLite; a NULL among them would make the answer NULL.
+        keys = peewee.Select([rows], columns).where(*(c.is_null(False) for c in columns))
+        return peewee.Expression(peewee.EnclosedNodeList(wanted), "IN", keys)
 
 
 def find_parent(key: ForeignKey, tables: Mapping[str, Table]) -> Parent | None:
-    """Return what a key of a table points at, or None where there is nothing that fits.
+    """Return what a key of a target table points at, or None where there is nothing that fits.
 
-    `tables` are all tables of the database by folded name.
+    `tables` are all tables of the target by folded name.
     """
     table = tables.get(fold(key.parent))
     if table is None:
@@ -39,17 +66,35 @@ def find_parent(key: ForeignKey, tables: Mapping[str, Table]) -> Parent | None:
     columns = tuple(column for name in names if (column := table.column(name)) is not None)
     if len(columns) != len(key.columns):
         return None
-    return Parent(table, columns, _collations(table, columns))
+    collations = _collations(table, columns)
+    is_indexed = collations is not None
+    return Parent(TARGET, table, columns, collations or (BINARY,) * len(columns), is_indexed)
 
 
-def _collations(table: Table, columns: Sequence[Column]) -> tuple[str, ...]:
-    """The collations of the unique index over these columns, which are those of the columns."""
+def in_source(parent: Parent, pair: TablePair) -> Parent | None:
+    """Return the source's side of a parent, or None where its key does not come from there."""
+    wanted = {fold(column.name) for column in parent.columns}
+    origins = {fold(p.target.name): p.source for p in pair.columns if p.source is not None}
+    if pair.source is None or not wanted <= set(origins):
+        return None
+    columns = tuple(origins[fold(column.name)] for column in parent.columns)
+    is_indexed = _collations(pair.source, columns) == parent.collations
+    return Parent(SOURCE, pair.source, columns, parent.collations, is_indexed)
+
+
+def _collations(table: Table, columns: Sequence[Column]) -> tuple[str, ...] | None:
+    """The collations of the unique index over these columns; BINARY for the rowid, which has none.
+
+    A parent's unique index has its columns' own collations, or SQLite takes it for a mismatch.
+    """
     wanted = {fold(column.name) for column in columns}
+    if table.rowid_alias is not None and wanted == {fold(table.rowid_alias)}:
+        return (BINARY,)
     for index in table.indexes:
         found = {fold(column.name or ""): column.collation for column in index.columns}
         if index.unique and not index.partial and set(found) == wanted:
             return tuple(found[fold(column.name)] for column in columns)
-    return (BINARY,) * len(columns)
+    return None
 
 
 def key_columns(key: ForeignKey) -> list[peewee.ColumnBase]:
@@ -73,31 +118,12 @@ def distinct_keys(key: ForeignKey, child: Table, parent: Parent | None) -> bool:
     )
 
 
-def has_no_parent(
-    values: Sequence[peewee.ColumnBase],
-    collations: Sequence[str],
-    parent_rows: peewee.Select | None,
-) -> peewee.ColumnBase:
-    """Return the condition that none of `values` is NULL and no row of `parent_rows` has them."""
+def has_no_parent(values: Sequence[peewee.ColumnBase], parent: Parent | None) -> peewee.ColumnBase:
+    """Return the condition that no key column is NULL and no parent row is there."""
     # By its class: SQLite takes IS NULL on a NOT NULL column to be false without looking.
     conditions: list[peewee.ColumnBase] = [
         peewee.fn.typeof(value) != peewee.SQL("'null'") for value in values
     ]
-    if parent_rows is not None:
-        wanted = [
-            peewee.NodeList((peewee.SQL("+"), value, peewee.SQL(" COLLATE "), node(name)), glue="")
-            for value, name in zip(values, collations, strict=True)
-        ]
-        conditions.append(peewee.Expression(peewee.EnclosedNodeList(wanted), "NOT IN", parent_rows))
+    if parent is not None:
+        conditions.append(peewee.NodeList((peewee.SQL("NOT"), parent.among(values))))
     return peewee.NodeList(conditions, glue=" AND ")
-
-
-def parent_keys(schema: str, table: Table, columns: Sequence[Column]) -> peewee.Select:
-    """Return the query for the keys of all rows of a parent table, those with a NULL left out."""
-    rows = peewee.NodeList((node(schema, table.name), peewee.SQL(f"AS {PARENT}")))
-    query = peewee.Select([rows], [node(PARENT, column.name) for column in columns])
-    for column in columns:
-        # Asked only where it can be: without a WHERE, SQLite looks keys up in the parent's index.
-        if not column.not_null and column.name != table.rowid_alias and not table.without_rowid:
-            query = query.where(node(PARENT, column.name).is_null(False))
-    return query
