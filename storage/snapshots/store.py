@@ -87,7 +87,11 @@ class FileStore:
         """
         final = self.folder / f"{staged.name}.db"
         switch_in(staged.image, final)
-        write_durably(self.folder / f"{staged.name}.json", encode(manifest), "manifest")
+        try:
+            write_durably(self.folder / f"{staged.name}.json", encode(manifest), "manifest")
+        except BaseException:
+            final.unlink()  # without a manifest nobody would list it, or ever remove it
+            raise
         return Snapshot(manifest, final)
 
     def put_details(self, content: bytes) -> str:
