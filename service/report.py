@@ -270,11 +270,11 @@ def _findings(view: View) -> Iterable[RenderableType]:
     findings: Sequence[View] = view["findings"]
     if not findings:
         return
-    table = _table("check", "table", "key", "column", "expected", "actual", "what to do")
+    table = _table("finding", "table", "key", "column", "expected", "actual", "what to do")
     for finding in findings[:SHOWN_FINDINGS]:
         known = " (already in the source)" if finding["known"] else ""
         table.add_row(
-            Text(finding["check"] + known),
+            Text(finding["message"] + known),
             *(Text(finding[name]) for name in ("table", "key", "column", "expected", "actual")),
             Text(finding["hint"]),
         )

@@ -1,7 +1,7 @@
 """Results as plain data: the one object that `--json` prints. Pure.
 
 Each has `run` and `status`; the other keys are there where they apply. A finding is
-`{check, table, key, column, expected, actual, hint, known}`.
+`{check, message, table, key, column, expected, actual, hint, known}`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -67,6 +67,7 @@ def findings_view(report: Report) -> list[View]:
     return [
         {
             "check": finding.check,
+            "message": finding.message,
             "table": finding.table,
             "key": finding.key,
             "column": finding.column,
