@@ -76,7 +76,10 @@ class FileStore:
         try:
             yield staged
         finally:
-            for suffix in ("", "-wal", "-shm", "-journal"):
+            # Once committed, the staged name may be claimed anew, and is the claimant's to remove.
+            if not (self.folder / f"{staged.name}.db").exists():
+                staged.image.unlink(missing_ok=True)
+            for suffix in ("-wal", "-shm", "-journal"):
                 Path(f"{staged.image}{suffix}").unlink(missing_ok=True)
 
     def commit(self, staged: Staged, manifest: Manifest) -> Snapshot:
@@ -262,4 +265,10 @@ def snapshot_of_file(path: Path) -> Snapshot:
     """
     if not path.is_file():
         raise NotFoundError(f"Backup not found: {path}", "Check the path to the backup file.")
-    return FileStore(path.parent).load(path.with_suffix(".json"))
+    snapshot = FileStore(path.parent).load(path.with_suffix(".json"))
+    if path not in (snapshot.image, path.with_suffix(".json")):
+        raise IntegrityError(
+            f"Backup {path} has no manifest: the one beside it is of {snapshot.image.name}",
+            "Restore another snapshot. If you trust this file, copy it yourself.",
+        )
+    return snapshot
