@@ -55,18 +55,21 @@ def with_json(function: Command) -> Command:
     @wraps(function)
     def run(ctx: click.Context, /, *, as_json: bool, **options: Any) -> int:
         from junmai_svc.service.configuration_file import load
-        from junmai_svc.service.edge import edge
+        from junmai_svc.service.edge import at_edge
 
         common = ctx.find_root().obj
-        with edge(
+
+        def act() -> int:
+            common["loaded"] = load(common["config"], os.environ)
+            return function(as_json=as_json, **options)
+
+        return at_edge(
+            act,
             as_json=as_json,
             log_level=common["log_level"],
             log_file=common["log_file"],
             passed_on=(click.ClickException, click.Abort),
-        ) as end:
-            common["loaded"] = load(common["config"], os.environ)
-            end.code = function(as_json=as_json, **options)
-        return end.code
+        )
 
     return run
 

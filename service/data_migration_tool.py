@@ -9,7 +9,7 @@ from typing import Any
 from junmai_svc.service import report, views
 from junmai_svc.service.backup import backup
 from junmai_svc.service.context import Context, now
-from junmai_svc.service.edge import edge
+from junmai_svc.service.edge import at_edge
 from junmai_svc.service.exits import DONE, FINDINGS
 from junmai_svc.service.logs import log
 from junmai_svc.service.migrate import migrate
@@ -125,9 +125,7 @@ class DataMigrationTool:
 def main(arguments: list[str] | None = None) -> int:
     """Run the replaced tool's command line and return the exit code of README's table."""
     options = _parser().parse_args(arguments)
-    with edge(as_json=False) as end:
-        end.code = _run(options)
-    return end.code
+    return at_edge(lambda: _run(options), as_json=False)
 
 
 def _run(options: argparse.Namespace) -> int:
