@@ -89,8 +89,8 @@ def _columns(expected: Table, actual: Table) -> Iterator[Finding]:
 def _parts(expected: Table, actual: Table) -> Iterator[Finding]:
     """What hangs on a table, compared as bags of descriptions."""
     for what, should, there in (
-        ("Index", _indexes(expected.indexes), _indexes(actual.indexes)),
-        ("Foreign key", _keys(expected.foreign_keys), _keys(actual.foreign_keys)),
+        ("index", _indexes(expected.indexes), _indexes(actual.indexes)),
+        ("foreign key", _keys(expected.foreign_keys), _keys(actual.foreign_keys)),
         ("CHECK", _checks(expected), _checks(actual)),
     ):
         left = list(there)
@@ -98,7 +98,7 @@ def _parts(expected: Table, actual: Table) -> Iterator[Finding]:
             if text in left:
                 left.remove(text)
             else:
-                yield _finding(f"{what} missing", expected.name, text, "")
+                yield _finding(f"{what[0].upper()}{what[1:]} missing", expected.name, text, "")
         for text in left:
             yield _finding(f"Unexpected {what}", expected.name, "", text)
 

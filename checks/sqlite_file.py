@@ -9,7 +9,7 @@ import re
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import peewee
@@ -63,14 +63,24 @@ def integrity(connection: sqlite3.Connection, *, full: bool) -> Integrity:
     damage: list[str] = []
     total = 0
     violations: Counter[str] = Counter()
-    for (text,) in connection.execute(f"PRAGMA main.{pragma}({_MOST_LINES})"):
-        if _VIOLATION.match(text):
+    for text in _lines(connection, f"PRAGMA main.{pragma}({_MOST_LINES})"):
+        if is_violation(text):
             violations[text] += 1
             continue
         lines = [line for line in text.splitlines() if line != "ok" and not _is_heading(line)]
         total += len(lines)
         damage += lines[: SHOWN_LINES - len(damage)]
     return Integrity(tuple(damage), total, violations, _null_tables(connection, violations))
+
+
+def is_violation(line: str) -> bool:
+    """Whether a line of SQLite's is about rows that break a constraint, not about damage."""
+    return _VIOLATION.match(line) is not None
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether an error of SQLite's says that the file is damaged."""
+    return str(getattr(error, "sqlite_errorname", "")).startswith("SQLITE_CORRUPT")
 
 
 def check(found: Integrity, *, limit: int = 20) -> CheckResult:
@@ -150,6 +160,17 @@ def _count(
         query = query.where(peewee.SQL(f"({condition}\n)"))
     ((number,),) = fetched(connection, query)
     return int(number)
+
+
+def _lines(connection: sqlite3.Connection, pragma: str) -> Iterator[str]:
+    """What SQLite reports, and that it could not go on where the damage is too great for it."""
+    try:
+        for (text,) in connection.execute(pragma):
+            yield text
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        yield str(error)
 
 
 def _is_heading(line: str) -> bool:

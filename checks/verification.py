@@ -55,7 +55,7 @@ def verify(
             if on_table is not None:
                 on_table(table.name)
     except sqlite3.DatabaseError as error:
-        if not found.damage or not error.sqlite_errorname.startswith("SQLITE_CORRUPT"):
+        if not found.damage or not sqlite_file.is_damage(error):
             raise
     return Report(tuple(results))
 

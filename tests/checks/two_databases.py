@@ -104,7 +104,7 @@ def rewrite_sql(path: Path, name: str, sql: str) -> None:
         database.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", (sql, name))
 
 
-def lose_index_entries(path: Path, table: str, index: str, column: str) -> None:
+def lose_index_entries(path: Path, index: str, column: str) -> None:
     """Make an index of one column forget every row of its table.
 
     The index is given the empty tree of another index, as if its page had been lost.
@@ -118,7 +118,6 @@ def lose_index_entries(path: Path, table: str, index: str, column: str) -> None:
         database.execute("UPDATE sqlite_schema SET rootpage = ? WHERE name = ?", (root, index))
         database.execute("DELETE FROM sqlite_schema WHERE tbl_name = 'lost'")
         database.execute("SELECT * FROM sqlite_schema").fetchall()
-    assert table
 
 
 def by_name(tables: Iterable[TablePair]) -> Mapping[str, TablePair]:
