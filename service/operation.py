@@ -5,7 +5,7 @@ abandoned (`service.recovery`) before it begins its own.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ import structlog
 from junmai_svc.service.exits import exit_code
 from junmai_svc.service.logs import log
 from junmai_svc.service.recovery import close_abandoned
-from junmai_svc.storage.errors import JunmaiError
+from junmai_svc.storage.errors import JunmaiError, UsageError
 from junmai_svc.storage.journal.entry import NewEvent
 from junmai_svc.storage.journal.events import STARTS, event_type, stream_name
 from junmai_svc.storage.journal.journal import Journal
@@ -98,9 +98,11 @@ def operation(
     that raises ends the stream as failed; one that ends without `finish` is a bug.
 
     Raises:
+        UsageError: a path is no valid text, which is all that the journal can hold.
         LockedError: another run holds the database.
         JunmaiError: the journal can't be written, or what the block raised.
     """
+    _require_text([str(database), *start.values()])
     run = uuid7()
     with ExitStack() as stack:
         stack.enter_context(RunLock(journal.path, run))
@@ -122,6 +124,16 @@ def operation(
             if not this.ended:
                 _record_failure(this, error)
             raise
+
+
+def _require_text(values: Iterable[object]) -> None:
+    for value in values:
+        try:
+            str(value).encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                f"The name of {value} is no valid text", "Rename the file or the folder."
+            ) from error
 
 
 def _record_failure(this: Operation, error: BaseException) -> None:
