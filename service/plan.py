@@ -11,6 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 from junmai_svc.storage.databases.mapping import ColumnPair, Rule, TablePair
 from junmai_svc.storage.databases.names import fold, quoted
 from junmai_svc.storage.databases.schema import Column, Definition, Index, Schema, Table
+from junmai_svc.storage.databases.sqltext import normalised
 from junmai_svc.storage.errors import PlanError
 
 # The order of the replaced tool; newer tables follow by their foreign keys.
@@ -91,7 +92,12 @@ def in_order(target: Schema) -> list[Table]:
     rest = [table for table in target.tables if table not in first]
     names = {fold(table.name) for table in rest}
     graph = {
-        fold(table.name): {fold(k.parent) for k in table.foreign_keys} & names - {fold(table.name)}
+        # In the order of the keys, so that the plan is the same in every process.
+        fold(table.name): dict.fromkeys(
+            parent
+            for key in table.foreign_keys
+            if (parent := fold(key.parent)) in names - {fold(table.name)}
+        )
         for table in rest
     }
     try:
@@ -160,13 +166,12 @@ def refuse_clashes(source: Schema, target: Schema) -> None:
         *(("virtual table", table.name) for table in source.virtual_tables),
     ]
     carried_tables = [("table", t.name) for t in source.tables if target.table(t.name) is None]
-    foreign_indexes = [
+    carried_indexes = [
         ("index", index.name)
         for table in source.tables
-        for index in table.indexes
-        if index.sql is not None and target.table(table.name) is None
+        for index in _extra_indexes(table, target.table(table.name))
     ]
-    for kind, name in (*carried, *carried_tables, *foreign_indexes):
+    for kind, name in (*carried, *carried_tables, *carried_indexes):
         other = taken.get(fold(name)) or index_names.get(fold(name))
         if other is not None:
             raise PlanError(
@@ -193,7 +198,7 @@ def _column_pair(
     if found is not None:
         return ColumnPair(column, source=found)
     value = defaults.get(column.name, column.default or "NULL")
-    if column.not_null and value == "NULL":
+    if column.not_null and value.upper() == "NULL":
         raise PlanError(
             f"{target.name}.{column.name} must have a value and the source has no such column",
             f"Add the column to the source's table {origin.name} with the values it should have.",
@@ -217,11 +222,16 @@ def _with_indexes(pair: TablePair) -> TablePair:
     """Give a known target table the indexes that only the source's table has."""
     if pair.carried or pair.source is None:
         return pair
-    own = {fold(index.name) for index in pair.target.indexes}
-    extra = [i for i in pair.source.indexes if i.sql is not None and fold(i.name) not in own]
+    extra = _extra_indexes(pair.source, pair.target)
     if not extra:
         return pair
     return replace(pair, target=replace(pair.target, indexes=(*pair.target.indexes, *extra)))
+
+
+def _extra_indexes(table: Table, kept: Table | None) -> list[Index]:
+    """The created indexes of a source table whose names the target's table does not have."""
+    own = {fold(index.name) for index in kept.indexes} if kept else set()
+    return [i for i in table.indexes if i.sql is not None and fold(i.name) not in own]
 
 
 def _carried_names(source: Schema, target: Schema, unknown: Iterable[Table]) -> Iterable[str]:
@@ -229,12 +239,8 @@ def _carried_names(source: Schema, target: Schema, unknown: Iterable[Table]) -> 
         yield f"table {table.name}"
     for table in source.tables:
         kept = target.table(table.name)
-        if kept is None:
-            continue
-        own = {fold(index.name) for index in kept.indexes}
-        for index in table.indexes:
-            if index.sql is not None and fold(index.name) not in own:
-                yield f"index {index.name}"
+        if kept is not None:
+            yield from (f"index {index.name}" for index in _extra_indexes(table, kept))
     for kind, definitions in (
         ("virtual table", source.virtual_tables),
         ("view", source.views),
@@ -280,13 +286,19 @@ def _constraint_notes(origin: Table, target: Table) -> Iterable[Note]:
     kept_unique = {_unique_columns(index) for index in target.indexes if index.unique}
     for index in origin.indexes:
         same = kept.get(fold(index.name))
-        if index.sql is not None and same is not None and same.columns != index.columns:
+        if index.sql is not None and same is not None and not _does_the_same(index, same):
             yield Note(f"index {index.name}", "is replaced by the target schema's")
         if index.origin == "u" and _unique_columns(index) not in kept_unique:
             columns = ", ".join(column.name or "expression" for column in index.columns)
             yield Note(f"{origin.name}", f"UNIQUE ({columns}) is not in the target schema")
     if "AUTOINCREMENT" in origin.sql.upper():
         yield Note(origin.name, "AUTOINCREMENT is not in the target schema; its mark is dropped")
+
+
+def _does_the_same(index: Index, other: Index) -> bool:
+    if any(column.name is None for column in index.columns) or index.partial or other.partial:
+        return normalised(index.sql or "") == normalised(other.sql or "")
+    return (index.columns, index.unique) == (other.columns, other.unique)
 
 
 def _unique_columns(index: Index) -> tuple[str, ...]:
