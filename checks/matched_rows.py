@@ -1,6 +1,7 @@
 """Rows compared with the source row that has the same key."""
 
 import sqlite3
+from collections.abc import Iterator
 
 import peewee
 
@@ -13,7 +14,6 @@ from junmai_svc.checks.differences import (
     interleaved,
     row_finding,
 )
-from junmai_svc.checks.finding import Finding
 from junmai_svc.checks.matching import Match, row_identity
 from junmai_svc.checks.queries import count, fetched, rows_of
 from junmai_svc.checks.row_names import RowName
@@ -64,19 +64,17 @@ def compare(
     missing_rows = count(connection, source_rows, missing)
     additional_rows = count(connection, all_rows, unmatched)
     repeated = abs((ours - additional_rows) - (theirs - missing_rows))
+    name, shown = match.target_name, min(limit, additional_rows)
+    lost = _keys(connection, source_rows, match.source_name, missing, min(limit, missing_rows))
+    found = _keys(connection, all_rows, name, unmatched, shown)
     return Differences(
         total=sum(by_column.values()) + missing_rows + additional_rows + repeated,
         findings=interleaved(
             limit,
-            differing_cells(connection, table.name, joined, match.target_name, odd, limit),
-            _named(
-                connection, table.name, source_rows, match.source_name, missing, limit, missing=True
-            ),
-            _named(
-                connection, table.name, all_rows, match.target_name, unmatched, limit, missing=False
-            ),
-            [row_finding(table.name, "a key that is there twice", is_missing=False)]
-            * bool(repeated),
+            differing_cells(connection, table.name, joined, name, odd, limit),
+            [row_finding(table.name, key, is_missing=True) for key in lost],
+            [row_finding(table.name, key, is_missing=False) for key in found],
+            [row_finding(table.name, "a key that is there twice", is_missing=False)][:repeated],
         ),
         by_column=by_column,
     )
@@ -88,22 +86,16 @@ def _unmatched_source(source: Table, joined: peewee.ColumnBase) -> peewee.Column
     return peewee.Expression(peewee.EnclosedNodeList(identity), "NOT IN", matched)
 
 
-def _named(
+def _keys(
     connection: sqlite3.Connection,
-    table: str,
     rows: peewee.ColumnBase,
     name: RowName,
     where: peewee.ColumnBase,
     limit: int,
-    *,
-    missing: bool,
-) -> list[Finding]:
+) -> Iterator[str]:
     codec = values.codec(connection)
     query = peewee.Select([rows], name.selected()).where(where).limit(limit)
-    return [
-        row_finding(table, name.text(row, codec), is_missing=missing)
-        for row in fetched(connection, query)
-    ]
+    return (name.text(row, codec) for row in fetched(connection, query))
 
 
 def _is_null(value: peewee.ColumnBase) -> peewee.ColumnBase:

@@ -46,7 +46,17 @@ def lines(result: CheckResult) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "table", [KEYED, BY_TEXT, WITHOUT_ROWID, STRICT, KEYLESS, NULLABLE_KEY, KEYED + "; utf16"]
+    "table",
+    [
+        KEYED,
+        BY_TEXT,
+        WITHOUT_ROWID,
+        STRICT,
+        KEYLESS,
+        NULLABLE_KEY,
+        f"{KEYED}; 16",
+        f"{KEYLESS}; 16",
+    ],
 )
 def test_any_two_values_are_told_apart_by_class_and_bytes(two: TwoDatabases, table: str) -> None:
     """Every value against every value, in one table with a row for each combination."""
@@ -246,6 +256,19 @@ def test_a_source_whose_key_is_not_unique_is_compared_row_by_row(two: TwoDatabas
     insert(two.target, "t", [(1, "a"), (2, "b")])
     result = compared(two)
     assert [finding.message for finding in result.findings] == ["Row missing"]
+
+
+def test_a_target_key_that_is_there_twice_is_a_row_too_many(two: TwoDatabases) -> None:
+    """Where a schema promises a key that the rows do not keep."""
+    two.both(BY_TEXT)
+    insert(two.source, "t", [("a", 1), ("b", 2)])
+    with two.opened() as (_, (table,)):
+        pass
+    run(two.target, "DROP TABLE t", "CREATE TABLE t (id VARCHAR(9) NOT NULL, v)")
+    insert(two.target, "t", [("a", 1), ("a", 1), ("b", 2)])
+    with two.opened() as (pair, _):
+        result = rows.check(pair, table)
+    assert (result.total, len(result.findings)) == (1, 1)
 
 
 def test_swapped_values_and_swapped_keys_are_seen(two: TwoDatabases) -> None:
