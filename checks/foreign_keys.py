@@ -148,20 +148,40 @@ def _has_orphans(
 def _was_orphan(
     table: TablePair, key: ForeignKey, parent: Parent | None, tables: Sequence[TablePair]
 ) -> peewee.ColumnBase:
-    """The condition, 0 or 1, that an orphan's parent row was missing in the source already."""
-    origins = {fold(pair.target.name): pair.source for pair in table.columns}
-    if any(origins.get(fold(name)) is None for name in key.columns):
+    """The condition that the source has such an orphan too: that key, and no parent row for it."""
+    had_key = _had_key(table, key)
+    if had_key is None:
         return peewee.SQL("0")
     if parent is None:
         names = {fold(other.source.name) for other in tables if other.source is not None}
-        return peewee.SQL("0" if fold(key.parent) in names else "1")
+        return peewee.SQL("0") if fold(key.parent) in names else had_key
     pair = next(other for other in tables if other.target is parent.table)
     if pair.source is None:
-        return peewee.SQL("1")
+        return had_key
     before = in_source(parent, pair)
     if before is None:
         return peewee.SQL("0")
-    return peewee.NodeList((has_no_parent(key_columns(key), before),), parens=True)
+    no_parent = has_no_parent(key_columns(key), before)
+    return peewee.NodeList((had_key, no_parent), glue=" AND ", parens=True)
+
+
+def _had_key(table: TablePair, key: ForeignKey) -> peewee.ColumnBase | None:
+    """The condition that a source row has the same key; None where its columns don't come from it.
+
+    Asked of a list that SQLite makes once: the child's key columns need not have an index.
+    """
+    origins = {fold(pair.target.name): pair.source for pair in table.columns}
+    columns = [origin for name in key.columns if (origin := origins.get(fold(name))) is not None]
+    if table.source is None or len(columns) < len(key.columns):
+        return None
+    wanted = [
+        peewee.NodeList((peewee.SQL("+"), column, peewee.SQL(f" COLLATE {BINARY}")), glue="")
+        for column in key_columns(key)
+    ]
+    theirs = [node("k", column.name) for column in columns]
+    keys = peewee.Select([rows_of(SOURCE, table.source.name, "k")], theirs)
+    filled = keys.where(*(column.is_null(False) for column in theirs))
+    return peewee.Expression(peewee.EnclosedNodeList(wanted), "IN", filled)
 
 
 def _named(

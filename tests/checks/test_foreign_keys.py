@@ -69,6 +69,15 @@ def test_known_and_new_orphans_are_told_apart_and_new_ones_named_first(two: TwoD
     assert result.verdict is Verdict.FAILED
 
 
+def test_a_key_that_was_changed_to_refer_to_nothing_is_new(two: TwoDatabases) -> None:
+    """The source has no parent row for the changed key either, but it had no such orphan."""
+    two.both(PARENT, CHILD, "INSERT INTO sessions VALUES (1)", "INSERT INTO photos VALUES (1, 1)")
+    two.on_target("UPDATE photos SET session_id = 99")
+    result = checked(two)
+    assert (result.total, result.known) == (1, 0)
+    assert not result.findings[0].known
+
+
 def test_a_parent_table_that_the_source_never_had_makes_its_orphans_known(
     two: TwoDatabases,
 ) -> None:
