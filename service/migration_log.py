@@ -43,11 +43,13 @@ class MigrationLog:
             JunmaiError: it can't be written.
         """
         content = {name: value for name, value in vars(self).items() if name != "_path"}
-        text = json.dumps(content, indent=2, ensure_ascii=False)
+        text = json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n"
         with translated("write the migration log into", folder):
             make_folder(folder)
-            self._path = self._path or _free(folder, f"migration_log_{when.strftime(STAMP)}")
-            write_durably(self._path, text.encode() + b"\n", "log")
+            if self._path is None:
+                self._path = _write_new(folder, f"migration_log_{when.strftime(STAMP)}", text)
+            else:
+                write_durably(self._path, text, "log")
         return self._path
 
 
@@ -80,10 +82,15 @@ def error_lines(results: Sequence[CheckResult]) -> list[str]:
     ]
 
 
-def _free(folder: Path, stem: str) -> Path:
+def _write_new(folder: Path, stem: str, content: bytes) -> Path:
+    """Write under the first name that nobody has or is just taking."""
     again = 1
     path = folder / f"{stem}.json"
-    while path.exists():
-        again += 1
-        path = folder / f"{stem}_{again}.json"
-    return path
+    while True:
+        try:
+            write_durably(path, content, "log", new=True)
+        except FileExistsError:
+            again += 1
+            path = folder / f"{stem}_{again}.json"
+        else:
+            return path

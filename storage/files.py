@@ -60,11 +60,14 @@ def copy_hashing(source: Path, staged: Path, tick: Callable[[int], None] | None 
     return digest.hexdigest()
 
 
-def write_durably(final: Path, content: bytes, token: str) -> None:
+def write_durably(final: Path, content: bytes, token: str, *, new: bool = False) -> None:
     """Write a small file so that it is either absent, the old one or complete, and durable.
 
+    A `new` one replaces nothing.
+
     Raises:
-        FileExistsError: somebody is staging it under the same token; their file is untouched.
+        FileExistsError: somebody is staging it under the same token, or has the name where a new
+            one is wanted; their file is untouched.
         OSError: it can't be written; the staged file is then gone.
     """
     staged = staged_path(final, token)
@@ -74,7 +77,7 @@ def write_durably(final: Path, content: bytes, token: str) -> None:
             file.write(content)
             file.flush()
             sync(file.fileno())
-        switch_in(staged, final)
+        (switch_in_new if new else switch_in)(staged, final)
     except BaseException:
         staged.unlink(missing_ok=True)
         raise

@@ -100,6 +100,14 @@ def test_a_write_that_fails_leaves_the_old_one_and_no_staged_file(final: Path) -
     assert list(final.parent.rglob("*")) == [final, final / "old"]
 
 
+def test_a_new_file_never_replaces_another(final: Path) -> None:
+    write_durably(final, b"one", "token", new=True)
+    with pytest.raises(FileExistsError):
+        write_durably(final, b"other", "token", new=True)
+    assert final.read_bytes() == b"one"
+    assert list(final.parent.iterdir()) == [final]
+
+
 def test_a_staged_file_of_somebody_else_is_left_to_them(final: Path) -> None:
     staged = staged_path(final, "token")
     staged.write_bytes(b"theirs")
