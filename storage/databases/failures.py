@@ -8,6 +8,7 @@ from pathlib import Path
 
 import peewee
 
+from junmai_svc.storage.causes import cause_of
 from junmai_svc.storage.databases import interruption
 from junmai_svc.storage.errors import (
     AccessDeniedError,
@@ -47,11 +48,11 @@ def translated(doing: str, path: Path | str) -> Iterator[None]:
         yield
     except JunmaiError:
         raise
-    except (sqlite3.Error, sqlite3.Warning) as error:
+    except sqlite3.Warning as error:
         raise from_sqlite(error, doing, path) from error
-    except peewee.PeeweeException as error:
-        cause = error.__cause__ or error.__context__
-        if not isinstance(cause, sqlite3.Error):
+    except (sqlite3.Error, peewee.PeeweeException) as error:
+        cause = cause_of(error, sqlite3.Error, peewee.PeeweeException)
+        if cause is None:
             raise
         raise from_sqlite(cause, doing, path) from error
     except OSError as error:
@@ -138,7 +139,7 @@ _SQLITE: tuple[tuple[tuple[str, ...], tuple[str, ...], type[JunmaiError], str, s
 
 def from_os(error: OSError, doing: str, path: Path | str) -> JunmaiError:
     """Return the JunmaiError for an exception of the operating system."""
-    place = error.filename or path
+    place = error.filename2 or error.filename or path
     what = f"Can't {doing} {place}: {error.strerror or error}"
     if error.errno in _NO_SPACE:
         return NoSpaceError(what, SPACE_HINT)

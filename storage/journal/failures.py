@@ -8,6 +8,7 @@ from pathlib import Path
 
 import peewee
 
+from junmai_svc.storage.causes import cause_of
 from junmai_svc.storage.errors import (
     AccessDeniedError,
     IntegrityError,
@@ -57,9 +58,9 @@ def translated(doing: str, path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, peewee.PeeweeException) as error:
-        cause = error.__context__ if isinstance(error, peewee.PeeweeException) else error
+        cause = cause_of(error, sqlite3.Error, peewee.PeeweeException)
         # An error without a name is not SQLite's but a mistake in the call: a bug, as it is.
-        if not isinstance(cause, sqlite3.Error) or not hasattr(cause, "sqlite_errorname"):
+        if cause is None or not hasattr(cause, "sqlite_errorname"):
             raise
         raise from_sqlite(cause, doing, path) from error
     except OSError as error:
