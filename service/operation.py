@@ -111,7 +111,7 @@ def operation(
         if exclusive:
             identity = register_database(journal, database, run)
             take_lease(journal, identity, run)
-            stack.callback(release_lease, journal, identity, run)
+            stack.callback(_release, journal, identity, run)
         this = Operation(journal, kind, run, parent.correlation if parent else run)
         process = {"pid": os.getpid()}
         try:
@@ -124,6 +124,17 @@ def operation(
             if not this.ended:
                 _record_failure(this, error)
             raise
+
+
+def _release(journal: Journal, identity: str, run: str) -> None:
+    """Give the database back; that it can't be is no reason to fail, nor to hide why it did.
+
+    A lease is worth as much as its run's lock: the next run takes it over.
+    """
+    try:
+        release_lease(journal, identity, run)
+    except JunmaiError as problem:
+        log().error("journal.unwritable", last="lease_released", problem=problem.message)
 
 
 def _require_text(values: Iterable[object]) -> None:

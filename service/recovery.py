@@ -16,7 +16,7 @@ from junmai_svc.storage.errors import JournalConflictError
 from junmai_svc.storage.files import STAGED_SUFFIX, identity_of
 from junmai_svc.storage.journal.events import event_type, split_stream
 from junmai_svc.storage.journal.journal import Journal
-from junmai_svc.storage.journal.liveness import is_alive
+from junmai_svc.storage.journal.liveness import forget_dead, is_alive
 
 Said = Mapping[str, Any]
 
@@ -49,6 +49,7 @@ def close_abandoned(journal: Journal) -> list[str]:
             continue  # it was alive after all and has just ended, or another run closed it
         log().warning(f"{kind}.abandoned", dead_run=run, found=found)
         closed.append(stream)
+    forget_dead(journal.path)
     return closed
 
 

@@ -11,7 +11,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from junmai_svc.storage.errors import LockedError, StorageUnavailableError
+from junmai_svc.storage.errors import LockedError, StorageUnavailableError, UsageError
 from junmai_svc.storage.journal.events import require_uuid
 from junmai_svc.storage.journal.failures import translated
 
@@ -99,11 +99,28 @@ def is_alive(journal_path: Path, run_id: str) -> bool:
             looking.release()
 
 
+def forget_dead(journal_path: Path) -> None:
+    """Delete what dead runs have left of their locks, those among them that recorded nothing.
+
+    Raises:
+        AccessDeniedError, StorageUnavailableError: a lock can't be looked at.
+    """
+    folder = _lock_folder(journal_path)
+    with translated("look at", folder):
+        locks = [path for path in folder.glob("*.lock") if path.name != _PROBE]
+    for lock in locks:
+        with suppress(UsageError):  # not a name of ours
+            is_alive(journal_path, lock.stem)
+
+
 def _lock_path(journal_path: Path, run_id: str) -> Path:
-    """Return the lock's path, the same whichever way the journal was named."""
+    return _lock_folder(journal_path) / f"{require_uuid(run_id, 'A run')}.lock"
+
+
+def _lock_folder(journal_path: Path) -> Path:
+    """Return the folder of the locks, the same whichever way the journal was named."""
     resolved = journal_path.resolve()
-    folder = resolved.with_name(resolved.name + ".runs")
-    return folder / f"{require_uuid(run_id, 'A run')}.lock"
+    return resolved.with_name(resolved.name + ".runs")
 
 
 def _file_lock(path: Path) -> FileLock:

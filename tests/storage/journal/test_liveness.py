@@ -9,7 +9,7 @@ import pytest
 
 from junmai_svc.storage.errors import LockedError, UsageError
 from junmai_svc.storage.journal import liveness
-from junmai_svc.storage.journal.liveness import RunLock, is_alive
+from junmai_svc.storage.journal.liveness import RunLock, forget_dead, is_alive
 from junmai_svc.storage.journal.uuid7 import uuid7
 
 RUN = "0190163d-8694-739b-aea5-966c26f8ad91"
@@ -69,6 +69,27 @@ def test_a_killed_run_is_dead_at_once_and_what_it_left_is_cleared_away(
     assert locks(path) == [f"{RUN}.lock"]
     assert not is_alive(path, RUN)
     assert locks(path) == []
+
+
+def test_the_locks_of_dead_runs_are_cleared_away_and_no_others(
+    process: Callable[..., subprocess.Popen[str]], path: Path
+) -> None:
+    killed = process(HOLD, path, RUN)
+    held_by(killed)
+    killed.kill()
+    killed.wait()
+    other = path.with_name(path.name + ".runs") / "of somebody else.lock"
+    other.touch()
+    alive = uuid7()
+    with RunLock(path, alive):
+        forget_dead(path)
+        assert locks(path) == [f"{alive}.lock", other.name]
+        assert is_alive(path, alive)
+
+
+def test_where_no_run_ever_was_there_is_nothing_to_clear_away(path: Path) -> None:
+    forget_dead(path)
+    assert not path.with_name(path.name + ".runs").exists()
 
 
 def test_the_same_run_can_not_go_on_twice(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
