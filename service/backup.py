@@ -4,7 +4,6 @@ Nothing is stored that is damaged. Rows that break a constraint are the database
 are counted in the manifest and never stop a backup.
 """
 
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from junmai_svc.storage.databases.connection import reading, require_database, s
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.online_backup import take_image
 from junmai_svc.storage.databases.schema import Schema, read_schema
-from junmai_svc.storage.files import identity_of, sha256_of
+from junmai_svc.storage.files import copy_permissions, identity_of, sha256_of
 from junmai_svc.storage.snapshots.manifest import (
     FORMAT,
     STAMP,
@@ -114,5 +113,5 @@ def image_of(context: Context, source: Path, image: Path) -> Schema:
         with context.progress.step(f"Backing up {source.name}", size_of(live), "bytes") as tick:
             take_image(live, image, tick)
     with translated("set the permissions of", image):
-        shutil.copymode(source, image)
+        copy_permissions(source, image)
     return schema

@@ -54,17 +54,17 @@ class _LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="junmai-svc")
 @click.option(
     "--config",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, readable=False, path_type=Path),
     help="The configuration.  [default: config/junmai.toml, if it is there]",
 )
 @click.option(
     "--journal",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, readable=False, path_type=Path),
     help="The journal of all runs.  [default: journal.db beside the database]",
 )
 @click.option(
     "--log-file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, readable=False, path_type=Path),
     help="Append the JSON log to this file.  [default: stderr, where that is no terminal]",
 )
 @click.option(

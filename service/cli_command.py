@@ -10,7 +10,8 @@ import click
 
 Command = Callable[..., int]
 
-PATH = click.Path(path_type=Path)
+# Whether it may be read shows when it is opened, and then has an exit code of its own.
+PATH = click.Path(path_type=Path, readable=False)
 
 source_option = click.option(
     "--source", required=True, type=PATH, help="The database to read; it is never written."

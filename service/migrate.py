@@ -4,7 +4,6 @@ Until the last rename the target does not exist and the source is only read. Wha
 been compared with the snapshot value by value.
 """
 
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +28,13 @@ from junmai_svc.storage.databases.online_backup import remove_database
 from junmai_svc.storage.databases.pair import TARGET, open_pair
 from junmai_svc.storage.databases.schema import Schema
 from junmai_svc.storage.errors import JunmaiError, MigrationFailedError
-from junmai_svc.storage.files import identity_of, staged_path, switch_in_new, sync_file
+from junmai_svc.storage.files import (
+    copy_permissions,
+    identity_of,
+    staged_path,
+    switch_in_new,
+    sync_file,
+)
 from junmai_svc.storage.models.junmai import definitions
 from junmai_svc.storage.snapshots.manifest import Reason
 from junmai_svc.storage.snapshots.store import Snapshot
@@ -108,7 +113,7 @@ def _build(
     stats = {table.table: table.rows for table in result.copied}
     log.add("migration", "success", context.clock(), stats=stats)
     with translated("set the permissions of", staged):
-        shutil.copymode(request.source, staged)
+        copy_permissions(request.source, staged)
     _verify(context, this, result, image, staged, log)
 
 

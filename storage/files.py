@@ -9,6 +9,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -91,6 +92,15 @@ def identity_of(path: Path) -> str:
     """
     found = path.stat()
     return f"{found.st_dev}:{found.st_ino}"
+
+
+def copy_permissions(original: Path, copy: Path) -> None:
+    """Let use a copy who may use the original; its owner may always read and write it.
+
+    Raises:
+        OSError: one of them is not there, or the copy is somebody else's.
+    """
+    copy.chmod(stat.S_IMODE(original.stat().st_mode) | stat.S_IRUSR | stat.S_IWUSR)
 
 
 def sync(handle: int) -> None:

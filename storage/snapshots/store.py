@@ -248,11 +248,17 @@ class FileStore:
                 image.open("xb").close()
             except FileExistsError:
                 continue
-            if any((self.folder / f"{name}{suffix}").exists() for suffix in (".db", ".json")):
+            try:
+                if self._is_free(name):
+                    sync_folder(self.folder)
+                    return Staged(name, image)
+            except BaseException:
                 image.unlink()
-                continue
-            sync_folder(self.folder)
-            return Staged(name, image)
+                raise
+            image.unlink()
+
+    def _is_free(self, name: str) -> bool:
+        return not any((self.folder / f"{name}{end}").exists() for end in (".db", ".json"))
 
 
 def snapshot_of_file(path: Path) -> Snapshot:
