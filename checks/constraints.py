@@ -47,14 +47,15 @@ def check(
     findings: list[Finding] = []
     counts: dict[str, int] = {}
     known = 0
-    for constraint in declared_constraints(table):
-        if constraint.line not in violations:
+    lines = list(_lines(table.target, violations)) if violations else []
+    for constraint in declared_constraints(table) if lines else ():
+        if constraint.line not in lines:
             continue
         rows = count(connection, own_rows(table.target), constraint.broken)
         counts[constraint.line] = counts.get(constraint.line, 0) + rows
         known += rows if constraint.known else 0
         findings += _named(connection, table.target, constraint, limit - len(findings))
-    for line in _lines(table.target, violations):
+    for line in lines:
         if not counts.get(line) and not (line in counts and line.startswith(_NULL)):
             # Broken according to SQLite in a way that is not known here how to look for.
             counts[line] = violations[line]

@@ -6,7 +6,7 @@ found among the parent's. Only where that fails are the orphans looked at row by
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import peewee
@@ -44,9 +44,9 @@ class Orphans:
 
 
 def check(
-    pair: Pair, table: TablePair, tables: Sequence[TablePair], *, limit: int = 20
+    pair: Pair, table: TablePair, tables: Mapping[str, TablePair], *, limit: int = 20
 ) -> CheckResult:
-    """Find the orphans in one target table; `tables` are all pairs, parents among them.
+    """Find the orphans in one target table; `tables` are all pairs by the target's folded name.
 
     An orphan is known where its key is the source's and no parent row had that key there either.
     `counts` has `keys` and, for each key that orphans have, `<columns> -> <parent>`.
@@ -55,9 +55,7 @@ def check(
         sqlite3.Error: one of the tables can't be read.
     """
     started = time.perf_counter()
-    keys = table.target.foreign_keys
-    targets = {fold(other.target.name): other.target for other in tables} if keys else {}
-    counts = {"keys": len(keys)}
+    counts = {"keys": len(table.target.foreign_keys)}
     findings: list[Finding] = []
     total = known = 0
     mismatch = _mismatch(pair.connection, TARGET, table.target.name)
@@ -74,14 +72,15 @@ def check(
                 message="Foreign key that SQLite can't check",
             )
         )
-    for key in keys:
-        parent = find_parent(key, targets)
-        if parent is None and fold(key.parent) in targets:
+    for key in table.target.foreign_keys:
+        other = tables.get(fold(key.parent))
+        parent = find_parent(key, other.target) if other is not None else None
+        if parent is None and other is not None:
             continue  # a mismatch
         if not _has_orphans(pair.connection, table.target, key, parent):
             continue
         orphan = has_no_parent(key_columns(key), parent)
-        was_orphan = _was_orphan(table, key, parent, tables)
+        was_orphan = _was_orphan(pair.connection, table, key, parent, other)
         rows = rows_of(TARGET, table.target.name, CHILD)
         query = peewee.Select(
             [rows], [peewee.fn.count(peewee.SQL("*")), peewee.fn.total(was_orphan)]
@@ -114,8 +113,9 @@ def orphans(connection: sqlite3.Connection, schema: Schema) -> list[Orphans]:
     found = []
     for table in schema.tables:
         for key in table.foreign_keys:
-            parent = find_parent(key, tables)
-            is_mismatch = parent is None and fold(key.parent) in tables
+            other = tables.get(fold(key.parent))
+            parent = find_parent(key, other) if other is not None else None
+            is_mismatch = parent is None and other is not None
             if not is_mismatch and _has_orphans(connection, table, key, parent):
                 orphan = has_no_parent(key_columns(key), parent)
                 rows = count(connection, rows_of(TARGET, table.name, CHILD), orphan)
@@ -146,23 +146,30 @@ def _has_orphans(
 
 
 def _was_orphan(
-    table: TablePair, key: ForeignKey, parent: Parent | None, tables: Sequence[TablePair]
+    connection: sqlite3.Connection,
+    table: TablePair,
+    key: ForeignKey,
+    parent: Parent | None,
+    other: TablePair | None,
 ) -> peewee.ColumnBase:
     """The condition that the source has such an orphan too: that key, and no parent row for it."""
     had_key = _had_key(table, key)
     if had_key is None:
         return peewee.SQL("0")
-    if parent is None:
-        names = {fold(other.source.name) for other in tables if other.source is not None}
-        return peewee.SQL("0") if fold(key.parent) in names else had_key
-    pair = next(other for other in tables if other.target is parent.table)
-    if pair.source is None:
+    if parent is None or other is None:
+        return peewee.SQL("0") if _in_source(connection, key.parent) else had_key
+    if other.source is None:
         return had_key
-    before = in_source(parent, pair)
+    before = in_source(parent, other)
     if before is None:
         return peewee.SQL("0")
     no_parent = has_no_parent(key_columns(key), before)
     return peewee.NodeList((had_key, no_parent), glue=" AND ", parens=True)
+
+
+def _in_source(connection: sqlite3.Connection, table: str) -> bool:
+    names = connection.execute(f"SELECT name FROM {SOURCE}.sqlite_schema WHERE type = 'table'")
+    return fold(table) in {fold(name) for (name,) in names}
 
 
 def _had_key(table: TablePair, key: ForeignKey) -> peewee.ColumnBase | None:

@@ -4,7 +4,7 @@ A key is compared as SQLite compares it: with the parent column's affinity and c
 at all where one of its columns is NULL. https://sqlite.org/foreignkeys.html section 3
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import peewee
@@ -54,14 +54,8 @@ class Parent:
         return peewee.Expression(peewee.EnclosedNodeList(wanted), "IN", keys)
 
 
-def find_parent(key: ForeignKey, tables: Mapping[str, Table]) -> Parent | None:
-    """Return what a key of a target table points at, or None where there is nothing that fits.
-
-    `tables` are all tables of the target by folded name.
-    """
-    table = tables.get(fold(key.parent))
-    if table is None:
-        return None
+def find_parent(key: ForeignKey, table: Table) -> Parent | None:
+    """Return what a key points at in its parent table, or None where no columns there fit."""
     names = key.parent_columns or table.key
     columns = tuple(column for name in names if (column := table.column(name)) is not None)
     if len(columns) != len(key.columns):

@@ -1,7 +1,7 @@
 """A target against its source: every check, in order, in one report."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from junmai_svc.checks import (
@@ -15,6 +15,7 @@ from junmai_svc.checks import (
 )
 from junmai_svc.checks.finding import CheckResult, Report
 from junmai_svc.storage.databases.mapping import TablePair
+from junmai_svc.storage.databases.names import fold
 from junmai_svc.storage.databases.pair import Pair
 from junmai_svc.storage.databases.schema import Schema, read_schema
 
@@ -47,11 +48,12 @@ def verify(
         results.append(backup_checksum.check(*backup))
     if expected is not None:
         results.append(schema.check(expected, read_schema(pair.connection)))
+    by_name = {fold(table.target.name): table for table in tables}
     found = sqlite_file.integrity(pair.connection, full=full)
     results.append(sqlite_file.check(found, limit=limit))
     try:
         for table in tables:
-            results += _checked(pair, table, tables, found, limit)
+            results += _checked(pair, table, by_name, found, limit)
             if on_table is not None:
                 on_table(table.name)
     except sqlite3.DatabaseError as error:
@@ -63,7 +65,7 @@ def verify(
 def _checked(
     pair: Pair,
     table: TablePair,
-    tables: Sequence[TablePair],
+    tables: Mapping[str, TablePair],
     found: sqlite_file.Integrity,
     limit: int,
 ) -> Iterator[CheckResult]:
