@@ -56,7 +56,7 @@ class Operation:
         events = self.journal.append_all(
             NewEvent(stream, type_, data, self.correlation, self._cause) for data in each
         )
-        self._cause = events[-1].id
+        self._cause = events[-1].id if events else self._cause
         for data in each:
             log().info(f"{self.kind}.{name}", **data)
 
@@ -102,7 +102,8 @@ def operation(
         LockedError: another run holds the database.
         JunmaiError: the journal can't be written, or what the block raised.
     """
-    _require_text([str(database), *start.values()])
+    folder = str(Path.cwd())
+    _require_text([str(database), *start.values(), folder])
     run = uuid7()
     with ExitStack() as stack:
         stack.enter_context(RunLock(journal.path, run))
@@ -113,7 +114,8 @@ def operation(
             take_lease(journal, identity, run)
             stack.callback(_release, journal, identity, run)
         this = Operation(journal, kind, run, parent.correlation if parent else run)
-        process = {"pid": os.getpid()}
+        # Paths are recorded as the person gave them; this is where they count from.
+        process = {"pid": os.getpid(), "folder": folder}
         try:
             this.record(
                 STARTS[kind].name, database=str(database), command=kind, process=process, **start

@@ -69,11 +69,18 @@ def _look_and_clean(said: Said) -> str:
 
 def _final(said: Said) -> Path | None:
     named = said.get("target") or said.get("image")
-    return Path(named) if isinstance(named, str) else None
+    return _where_it_ran(said) / named if isinstance(named, str) else None
 
 
 def _staged(said: Said) -> list[Path]:
     """The staged files that the run named; only names of our own making are ever touched."""
     named = [said.get("staged"), said.get("scratch")]
-    paths = [Path(name) for name in named if isinstance(name, str)]
+    paths = [_where_it_ran(said) / name for name in named if isinstance(name, str)]
     return [p for p in paths if p.name.startswith(".") and p.name.endswith(STAGED_SUFFIX)]
+
+
+def _where_it_ran(said: Said) -> Path:
+    """The folder from which relative paths count; ours need not be that of the dead run."""
+    process = said.get("process")
+    folder = process.get("folder") if isinstance(process, dict) else None
+    return Path(folder) if isinstance(folder, str) else Path()
