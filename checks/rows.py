@@ -7,29 +7,32 @@ same cells, and there are as many of one as of the other. Only what differs is l
 import time
 
 from junmai_svc.checks import cells, matched_rows, unmatched_rows
-from junmai_svc.checks.cells import SOURCE_ALIAS, TARGET_ALIAS
+from junmai_svc.checks import counts as record_counts
 from junmai_svc.checks.differences import CHECK, Differences
 from junmai_svc.checks.finding import CheckResult
 from junmai_svc.checks.matching import match_rows
-from junmai_svc.checks.queries import count, rows_of
 from junmai_svc.storage.databases.mapping import TablePair
-from junmai_svc.storage.databases.pair import SOURCE, TARGET, Pair
+from junmai_svc.storage.databases.pair import Pair
 from junmai_svc.storage.databases.schema import Table
 
 
-def check(pair: Pair, table: TablePair, *, limit: int = 20) -> CheckResult:
+def check(
+    pair: Pair, table: TablePair, *, counted: CheckResult | None = None, limit: int = 20
+) -> CheckResult:
     """Compare all rows of one table with the source's, cell by cell.
 
     Cells of new columns must hold exactly what their rule leaves there. The total counts differing
     cells, rows that are missing and rows that are too many. `counts` has `rows` (of the target),
     `columns` (compared), `rule:<column>` (rows that the rule filled), `differs:<column>`, and
-    `unknown:<column>` for columns of unknown origin, about which nothing can be said.
+    `unknown:<column>` for columns of unknown origin, about which nothing can be said. `counted` is
+    the result of `counts` for the table, which else runs here.
 
     Raises:
         sqlite3.Error: one of the tables can't be read.
     """
     started = time.perf_counter()
-    ours = count(pair.connection, rows_of(TARGET, table.target.name, TARGET_ALIAS))
+    sizes = (counted or record_counts.check(pair, table)).counts
+    ours, theirs = sizes["target"], sizes["source"]
     counts = {"rows": ours, "columns": 0}
     found = Differences()
     if table.source is not None:
@@ -39,7 +42,6 @@ def check(pair: Pair, table: TablePair, *, limit: int = 20) -> CheckResult:
             if column.source is None:
                 kind = "rule" if column.rule is not None else "unknown"
                 counts[f"{kind}:{column.target.name}"] = ours
-        theirs = count(pair.connection, rows_of(SOURCE, table.source.name, SOURCE_ALIAS))
         if ours or theirs:
             found = _compare(pair, table, table.source, (ours, theirs), limit)
     counts |= {f"differs:{name}": number for name, number in found.by_column.items()}

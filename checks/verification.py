@@ -70,8 +70,9 @@ def _checked(
     limit: int,
 ) -> Iterator[CheckResult]:
     connection = pair.connection
-    yield counts.check(pair, table)
-    yield rows.check(pair, table, limit=limit)
+    counted = counts.check(pair, table)
+    yield counted
+    yield rows.check(pair, table, counted=counted, limit=limit)
     yield foreign_keys.check(pair, table, tables, limit=limit)
     yield sqlite_file.check_indexes(connection, table.target)
     yield constraints.check(connection, table, found.violations, limit=limit)
