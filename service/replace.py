@@ -1,5 +1,6 @@
 """Put a staged database in the place of another, keeping a snapshot of what is replaced."""
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,5 +67,8 @@ def _set_aside(context: Context, database: Held) -> tuple[str, ...]:
 
 
 def _aside(context: Context, target: Path) -> Path:
-    stamp = context.clock().strftime(STAMP)
-    return context.store.folder / f"{target.stem}_replaced_{stamp}.db"
+    """A name in the store that nothing has, nor any sidecar of it."""
+    base = f"{target.stem}_replaced_{context.clock().strftime(STAMP)}"
+    names = itertools.chain([base], (f"{base}_{again}" for again in itertools.count(2)))
+    paths = (context.store.folder / f"{name}.db" for name in names)
+    return next(path for path in paths if not path.exists() and not leftovers(path))
