@@ -206,8 +206,8 @@ def test_a_source_on_a_disk_that_is_read_only_is_migrated_elsewhere(
         as_wal(source)
     source.chmod(0o444)
     disk.chmod(0o555)
-    places = ["--target", restrained.folder / "new.db", "--backup-dir", restrained.folder]
-    journal = ["--journal", restrained.folder / "journal.db"]
+    places = ("--target", restrained.folder / "new.db", "--backup-dir", restrained.folder)
+    journal = ("--journal", restrained.folder / "journal.db")
     before = contents(disk)
     outcome = restrained(*journal, "migrate", "--source", source, *places, code=12 if wal else 0)
     assert contents(disk) == before
