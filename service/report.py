@@ -27,8 +27,8 @@ _EMPTY: tuple[object, ...] = (None, "", [], {})
 
 
 def show_json(view: View) -> None:
-    """Print one object on stdout."""
-    sys.stdout.write(json.dumps(view, ensure_ascii=False, indent=2) + "\n")
+    """Print one object on stdout, in ASCII: so it is valid JSON whatever the stream's encoding."""
+    sys.stdout.write(json.dumps(view, indent=2) + "\n")
     sys.stdout.flush()
 
 
@@ -229,7 +229,8 @@ def show_run(view: View) -> None:
 
 
 def _print(*parts: RenderableType) -> None:
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    # Names may look like markup; none of what is printed here is.
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
     if not sys.stdout.isatty():
         # A pipe has no width to fit; nothing may be cut or wrapped there.
         console.width = 10_000
