@@ -1,0 +1,365 @@
+"""Claims about what is printed: every name as it is, nothing cut, on any width and encoding."""
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+
+from junmai_svc.service import report
+from junmai_svc.storage.errors import ChecksumError, JunmaiError
+
+View = dict[str, Any]
+NAMES = [
+    "photos",
+    "[red]",
+    "[/red]",
+    "[bold]x[/bold]",
+    "[link=https://example.org]x[/link]",
+    "\\[red]",
+    ":smile:",
+    "写真 🍶",
+    "%s {name}",
+    "a" * 300,
+]
+LONG_AGO = (datetime.now(UTC) - timedelta(days=400)).isoformat()
+
+
+def finding(name: str) -> View:
+    fields = ("message", "table", "key", "column", "expected", "actual", "hint")
+    return {"check": "rows", "known": False} | {field: f"{field} {name}" for field in fields}
+
+
+def plan(name: str) -> View:
+    row = {"table": f"table {name}", "from": f"from {name}", "carried": False, "columns": 7}
+    row["new_columns"] = {f"column {name}": f"'{name}'"}
+    notes = [{"subject": f"subject {name}", "text": f"text {name}"}]
+    return {"tables": [row], "carried": [f"view {name}"], "notes": notes}
+
+
+def migration(name: str) -> View:
+    row = {"table": f"table {name}", "rows": 1234567, "seconds": 1.5, "verdict": "known"}
+    return {
+        "run": f"run {name}",
+        "source": f"source {name}",
+        "target": f"target {name}",
+        "snapshot": "told by its path",
+        "backup_path": f"backup {name}",
+        "tables": [row],
+        "rules": {f"rule {name}": {"value": f"value {name}", "rows": 3}},
+        "carried": [f"view {name}"],
+        "notes": [{"subject": f"subject {name}", "text": f"text {name}"}],
+        "checks": [{"check": "rows", "total": 1}],
+        "findings": [finding(name)],
+        "replaced": f"replaced {name}",
+        "log": f"log {name}",
+        "journal": f"journal {name}",
+    }
+
+
+def backup(name: str) -> View:
+    return {
+        "run": f"run {name}",
+        "backup_path": f"backup {name}",
+        "checksum": "ab" * 32,
+        "file_size": 1048576,
+        "check": "quick_check",
+        "violations": {f"foreign key {name}": 2},
+    }
+
+
+def restored(name: str) -> View:
+    return {
+        "run": f"run {name}",
+        "snapshot": f"snapshot {name}",
+        "target": f"target {name}",
+        "checksum": "ab" * 32,
+        "pre_restore_snapshot": f"before {name}",
+        "set_aside": [f"aside {name}"],
+        "violations": {f"CHECK {name}": 2},
+    }
+
+
+def verification(name: str) -> View:
+    row = {"table": f"table {name}", "source_rows": 2, "target_rows": 1, "verdict": "failed"}
+    return {
+        "run": f"run {name}",
+        "status": "findings",
+        "subject": f"subject {name}",
+        "tables": [row],
+        "checks": [{"check": f"check {name}", "total": 1}],
+        "findings": [finding(name)],
+    }
+
+
+def snapshots(name: str) -> View:
+    row = {
+        "snapshot": f"snapshot {name}",
+        "taken": LONG_AGO,
+        "file_size": 5,
+        "reason": f"reason {name}",
+        "held": True,
+        "proven": None,
+        "database": f"database {name}",
+    }
+    return {"snapshots": [row], "unreadable": [{"problem": f"problem {name}"}]}
+
+
+def prune(name: str) -> View:
+    row = {"snapshot": f"snapshot {name}", "taken": LONG_AGO, "file_size": 5, "keep": True}
+    row["reasons"] = [f"reason {name}"]
+    return {
+        "status": "planned",
+        "snapshots": [row],
+        "deleted": [],
+        "bytes": 0,
+        "unreadable": [{"problem": f"problem {name}"}],
+    }
+
+
+def hold(name: str) -> View:
+    return {"status": "held", "snapshot": f"snapshot {name}"}
+
+
+def history(name: str) -> View:
+    row = {"started": "2025-01-08T12:00:00.123456+00:00", "database": f"database {name}"}
+    row |= {field: f"{field} {name}" for field in ("kind", "status", "run")}
+    return {"runs": [row]}
+
+
+def run(name: str) -> View:
+    event = {"position": 7, "time": "2025-01-08T12:00:00.123456+00:00", "type": f"type {name}"}
+    event["data"] = {f"key {name}": 0 if len(name) > 90 else f"value {name}"}
+    fields = ("run", "kind", "status", "database", "target", "snapshot", "message")
+    return {"events": [event]} | {field: f"{field} {name}" for field in fields}
+
+
+SHOWN: list[tuple[Callable[[View], None], Callable[[str], View]]] = [
+    (report.show_plan, plan),
+    (report.show_migration, migration),
+    (report.show_backup, backup),
+    (report.show_restored, restored),
+    (report.show_verification, verification),
+    (report.show_snapshots, snapshots),
+    (report.show_prune, prune),
+    (report.show_hold, hold),
+    (report.show_history, history),
+    (report.show_run, run),
+]
+each_view = pytest.mark.parametrize(
+    ("show", "view"), SHOWN, ids=[view.__name__ for _, view in SHOWN]
+)
+
+
+def texts(value: object) -> list[str]:
+    """All that a view says in words of its own."""
+    if isinstance(value, dict):
+        return [text for item in (*value, *value.values()) for text in texts(item)]
+    if isinstance(value, list):
+        return [text for item in value for text in texts(item)]
+    return [value] if isinstance(value, str) else []
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+@each_view
+def test_in_a_pipe_every_name_stands_as_it_is_on_one_line(
+    show: Callable[[View], None],
+    view: Callable[[str], View],
+    name: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = view(name)
+    show(shown)
+    out, err = capsys.readouterr()
+    missing = [text for text in texts(shown) if text.endswith(f" {name}") and text not in out]
+    assert missing == []
+    assert err == ""
+    assert "\x1b" not in out
+
+
+class Terminal(io.StringIO):
+    """What a program sees of a terminal."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+
+def on_terminal(
+    columns: int, show: Callable[[View], None], view: View, patch: pytest.MonkeyPatch
+) -> list[str]:
+    """What a terminal of a width shows of a view, line by line."""
+    stream = Terminal()
+    patch.setattr(sys, "stdout", stream)
+    for name, value in (("TERM", "dumb"), ("COLUMNS", str(columns)), ("LINES", "25")):
+        patch.setenv(name, value)
+    patch.delenv("FORCE_COLOR", raising=False)
+    show(view)
+    return stream.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("letter", ["ж", "写", "🍶"])
+@pytest.mark.parametrize("columns", [40, 80, 200])
+@each_view
+def test_on_a_terminal_nothing_is_wider_than_it_and_nothing_is_cut(
+    show: Callable[[View], None],
+    view: Callable[[str], View],
+    columns: int,
+    letter: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Told by a letter that appears nowhere else, narrow or wide."""
+    shown = view(letter * 90)
+    narrow = on_terminal(columns, show, shown, monkeypatch)
+    wide = on_terminal(100_000, show, shown, monkeypatch)
+    assert max(cell_len(line) for line in narrow) <= columns
+    assert "".join(narrow).count(letter) == "".join(wide).count(letter) >= 90
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_an_error_goes_to_stderr_with_its_hint_as_it_is(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report.show_error(ChecksumError(f"Backup checksum mismatch: {name}", f"Look at {name}"))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        f"Error: Backup checksum mismatch: {name}",
+        f"Hint:  Look at {name}",
+    ]
+
+
+def test_an_error_without_a_hint_has_no_line_for_it(capsys: pytest.CaptureFixture[str]) -> None:
+    report.show_error(JunmaiError("vague"))
+    assert capsys.readouterr().err == "Error: vague\n"
+
+
+def test_a_bug_is_told_without_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    report.show_bug(KeyError("a secret [red]"), "see the log")
+    err = capsys.readouterr().err
+    assert err == "Error: a bug in junmai-svc (KeyError); see the log\n"
+
+
+VALUES = ["写真 🍶 é", "\udcff", "\x00\x1b[31m\u2028", "[red]", "a" * 100_000]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "cp932", "ascii", "utf-16"])
+def test_json_is_one_object_on_stdout_whatever_its_encoding(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding, errors="backslashreplace")
+    monkeypatch.setattr(sys, "stdout", stream)
+    view = {"run": None, "values": VALUES, "count": 2**53}
+    report.show_json(view)
+    text = raw.getvalue().decode(encoding)
+    assert json.loads(text) == view
+    assert text.endswith("}\n")
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (298_200_000, "298.2 MB"),
+        (5 * 10**12, "5.0 TB"),
+        (2**53, "9007.2 TB"),
+    ],
+)
+def test_sizes_are_told_in_units_of_a_thousand(count: int, shown: str) -> None:
+    assert report._size(count) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(-5, "0 s"), (59, "59 s"), (61, "1 min"), (7_300, "2 h"), (86_500, "1 d"), (4e7, "462 d")],
+)
+def test_ages_are_told_in_the_largest_unit_and_the_future_is_now(
+    seconds: float, shown: str
+) -> None:
+    assert report._age(datetime.now(UTC) - timedelta(seconds=seconds)) == shown
+
+
+def test_empty_lists_are_told_as_such(capsys: pytest.CaptureFixture[str]) -> None:
+    report.show_snapshots({"snapshots": [], "unreadable": []})
+    report.show_history({"runs": []})
+    report.show_verification(verification("x") | {"tables": [], "findings": [], "status": "passed"})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("No snapshots yet. Take one with: junmai-svc backup")
+    assert lines[1] == "No runs yet."
+    assert "Verified: no difference found." in lines
+
+
+def test_findings_are_shown_to_a_bound_and_counted_exactly(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = verification("x") | {
+        "findings": [finding(f"<{number}>") for number in range(50)],
+        "checks": [{"check": "rows", "total": 1_234_567}],
+    }
+    shown["findings"][3]["known"] = True
+    report.show_verification(shown)
+    out = capsys.readouterr().out
+    assert out.count("hint <") == report.SHOWN_FINDINGS
+    assert "message <3> (already in the source)" in out
+    assert "1,234,567 findings in all, 20 shown." in out
+
+
+def test_names_that_are_carried_over_are_told_to_a_bound(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report.show_plan(plan("x") | {"carried": [f"table t{number}" for number in range(3000)]})
+    out = capsys.readouterr().out
+    assert "table t29 and 2,970 more" in out
+    assert "table t30" not in out
+
+
+@pytest.mark.parametrize(("carried", "origin"), [(True, "carried over"), (False, "(new, empty)")])
+def test_where_a_tables_rows_come_from_is_told(
+    carried: bool, origin: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = plan("x")
+    shown["tables"][0] |= {"carried": carried, "from": None}
+    report.show_plan(shown)
+    out = capsys.readouterr().out
+    assert origin in out
+    assert "Nothing was written (--dry-run)." in out
+
+
+def test_a_migration_tells_the_next_steps_and_the_way_back(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report.show_migration(migration("x"))
+    out = capsys.readouterr().out
+    assert "1,234,567" in out
+    assert "ok, as in the source" in out
+    assert "junmai-svc --journal journal x show run x" in out
+    assert "junmai-svc restore backup x --to source x" in out
+
+
+def test_a_migration_without_a_backup_promises_no_way_back(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report.show_migration(migration("x") | {"snapshot": None, "backup_path": None})
+    out = capsys.readouterr().out
+    assert "none (--no-backup)" in out
+    assert "To go back" not in out
+
+
+def test_long_values_of_events_are_shortened_and_empty_ones_left_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = run("x")
+    data = {"long": "b" * 101, "list": ["写真"], "zero": 0, "no": False, "none": None, "empty": ""}
+    shown["events"][0]["data"] = data
+    report.show_run(shown)
+    out = capsys.readouterr().out
+    assert f'long: {"b" * 99}…, list: ["写真"], zero: 0, no: False' in out
+    assert "none" not in out
+    assert "empty" not in out
