@@ -94,6 +94,7 @@ def graphs(draw: st.DrawFn) -> list[str]:
     return draw(st.permutations(tables))
 
 
+@settings(deadline=None)
 @given(graphs())
 def test_parents_come_before_children_whatever_the_order_of_creation(tables: list[str]) -> None:
     ordered = in_order(schema(*tables))

@@ -9,7 +9,7 @@ import pytest
 
 from junmai_svc.service.recovery import close_abandoned
 from junmai_svc.storage.errors import AccessDeniedError
-from junmai_svc.storage.files import identity_of, staged_path
+from junmai_svc.storage.files import identity_of, staged_path, token_of
 from junmai_svc.storage.journal.events import STARTS, event_type, stream_name
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.liveness import RunLock
@@ -224,3 +224,29 @@ def test_a_staged_file_that_can_not_be_removed_is_told_and_tried_again(
             close_abandoned(journal)
     assert close_abandoned(journal) == [stream]
     assert closed_as(journal, stream) == "partial"
+
+
+def test_the_manifest_or_log_that_it_was_writing_is_removed_and_no_others(
+    journal: Journal, tmp_path: Path
+) -> None:
+    store = tmp_path / "backups"
+    stream = begun(journal, "migration", store=str(store))
+    own = staged_path(store / "migration_log_20251108_120000.json", token_of(stream))
+    other = staged_path(store / "migration_log_20251108_120000.json", token_of(uuid7()))
+    for path in (own, other):
+        make(path)
+    close_abandoned(journal)
+    assert list(store.iterdir()) == [other]
+
+
+def test_a_name_that_a_living_run_has_is_not_taken_from_it(
+    journal: Journal, tmp_path: Path
+) -> None:
+    """Both announced it; the dead one did not live to see that the other one got it."""
+    image = tmp_path / ".junmai_backup_20251108_120000.db.partial"
+    make(image)
+    living, dead = (begun(journal, "backup", ("staged", {"staged": str(image)})) for _ in range(2))
+    with RunLock(journal.path, living.partition("/")[2]):
+        assert close_abandoned(journal) == [dead]
+    assert closed_as(journal, dead) == "absent"
+    assert image.exists()

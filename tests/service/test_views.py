@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from junmai_svc.checks.finding import CheckResult, Finding, Report, Verdict
@@ -117,6 +117,7 @@ RESULTS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(RESULTS))
 def test_a_tables_verdict_is_the_worst_of_all_its_checks(results: list[CheckResult]) -> None:
     found = views.verdicts_of(Report(tuple(results)))

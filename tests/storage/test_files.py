@@ -81,7 +81,7 @@ def test_a_copy_of_what_is_not_there_leaves_nothing(final: Path) -> None:
     assert list(final.parent.iterdir()) == []
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.binary(max_size=200), st.binary(max_size=200))
 def test_what_is_written_durably_replaces_what_was_there_as_a_whole(old: bytes, new: bytes) -> None:
     with TemporaryDirectory() as folder:

@@ -292,6 +292,7 @@ def test_names_are_found_as_sqlite_compares_them(database: sqlite3.Connection) -
     assert schema.table("other") is None
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
 def test_folded_names_are_equal_exactly_where_sqlite_finds_them_equal(name: str) -> None:
     for other in {name.upper(), name.lower(), name.swapcase(), name.casefold()}:
@@ -417,7 +418,7 @@ def test_a_schema_whose_texts_are_none_is_damaged(
         read_schema(database)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_flipped_bit_in_the_schema_is_an_error_of_sqlite_or_nothing(data: st.DataObject) -> None:
     """Whatever a damaged schema holds, introspection raises nothing of its own."""

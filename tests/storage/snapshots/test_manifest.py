@@ -159,6 +159,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
     )
 
 
+@settings(deadline=None)
 @given(manifests())
 def test_what_is_written_is_read_back_equal(manifest: Manifest) -> None:
     with TemporaryDirectory() as folder:
@@ -192,7 +193,7 @@ def nearly_manifests(draw: st.DrawFn) -> bytes:
     return json.dumps(content, ensure_ascii=draw(st.booleans())).encode("utf-8", "surrogatepass")
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=300) | JSON.map(lambda j: json.dumps(j).encode()) | nearly_manifests())
 @example(b"")
 @example(b"\xef\xbb\xbf{}")

@@ -370,3 +370,13 @@ def test_a_committed_manifest_keeps_every_field(store: FileStore) -> None:
         )
         store.commit(staged, manifest)
     assert store.find(manifest.name).manifest == manifest
+
+
+def test_a_name_is_announced_before_anything_is_made_under_it(store: FileStore) -> None:
+    heard: list[tuple[str, bool]] = []
+
+    def hear(claim: Staged) -> None:
+        heard.append((claim.name, claim.image.exists()))
+
+    with store.stage("junmai", NOON, hear) as first, store.stage("junmai", NOON, hear) as second:
+        assert heard == [(first.name, False), (second.name, False)]
