@@ -28,7 +28,7 @@ from junmai_svc.storage.snapshots.manifest import (
     Reason,
     TableFacts,
 )
-from junmai_svc.storage.snapshots.store import Snapshot
+from junmai_svc.storage.snapshots.store import Snapshot, Staged
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,14 @@ def backup(
     with operation(context.journal, "backup", source, start=start, parent=parent) as this:
         begun = time.monotonic()
         taken = context.clock()
+
+        def announce(claim: Staged) -> None:
+            this.record("staged", staged=str(claim.image), image=str(claim.final))
+
         with (
             translated("write a backup into", context.store.folder),
-            context.store.stage(source.stem, taken) as staged,
+            context.store.stage(source.stem, taken, announce) as staged,
         ):
-            final = context.store.folder / f"{staged.name}.db"
-            this.record("staged", staged=str(staged.image), image=str(final))
             schema = image_of(context, source, staged.image)
             file = identity_of(staged.image)
             this.record("snapshot_taken", snapshot=staged.name, file=file)
@@ -82,7 +84,7 @@ def backup(
                 checksum = sha256_of(staged.image, tick)
             manifest = Manifest(
                 original_path=str(source),
-                backup_path=str(final),
+                backup_path=str(staged.final),
                 timestamp=taken.strftime(STAMP),
                 checksum=checksum,
                 file_size=size,

@@ -34,6 +34,7 @@ from junmai_svc.storage.files import (
     staged_path,
     switch_in_new,
     sync_file,
+    token_of,
 )
 from junmai_svc.storage.models.junmai import definitions
 from junmai_svc.storage.snapshots.manifest import Reason
@@ -68,18 +69,22 @@ def migrate(
     details = {"source": str(request.source), "target": str(request.target)}
     log = log or MigrationLog(details["source"], details["target"])
     with operation(
-        context.journal, "migration", request.source, start=details, exclusive=True
+        context.journal,
+        "migration",
+        request.source,
+        start={**details, "store": str(context.store.folder)},
+        exclusive=True,
     ) as this:
-        with _failure_logged(context, log):
+        with _failure_logged(context, log, this.id):
             result = Migration(this.id, context.journal.path, request, plan_for(request.source))
-            staged = staged_path(request.target, this.id[-12:])
+            staged = staged_path(request.target, token_of(this.id))
             # Named before they exist, so that whoever comes after a crash finds them.
             files = {"staged": str(staged), "scratch": str(_scratch(staged))}
             this.record("planned", **fitting(context.store, planned(result.plan)), **files)
             try:
                 _build(context, this, result, staged, log)
                 # Before the switch: from then on nothing may fail that a person must hear of.
-                result.log_path = log.save(context.store.folder, context.clock())
+                result.log_path = log.save(context.store.folder, context.clock(), this.id)
                 _publish(context, this, result, staged)
             finally:
                 remove_database(staged)
@@ -198,7 +203,7 @@ def _publish(context: Context, this: Operation, result: Migration, staged: Path)
 
 
 @contextmanager
-def _failure_logged(context: Context, log: MigrationLog) -> Iterator[None]:
+def _failure_logged(context: Context, log: MigrationLog, run: str) -> Iterator[None]:
     """Save the replaced tool's log when the block fails; it never hides why."""
     try:
         yield
@@ -207,7 +212,7 @@ def _failure_logged(context: Context, log: MigrationLog) -> Iterator[None]:
             text = f"Migration failed: {error.message}"
             log.add("migration", "failed", context.clock(), error=text, hint=error.hint)
         try:
-            log.save(context.store.folder, context.clock())
+            log.save(context.store.folder, context.clock(), run)
         except JunmaiError as second:
             events().error("migration_log.unwritable", problem=second.message)
         raise

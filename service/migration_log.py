@@ -12,7 +12,7 @@ from typing import Any
 
 from junmai_svc.checks.finding import CheckResult, Report, Verdict
 from junmai_svc.storage.databases.failures import translated
-from junmai_svc.storage.files import make_folder, write_durably
+from junmai_svc.storage.files import make_folder, token_of, write_durably
 from junmai_svc.storage.snapshots.manifest import STAMP
 
 FOREIGN_KEYS = "foreign_keys"
@@ -34,10 +34,11 @@ class MigrationLog:
         stamp = when.strftime("%Y-%m-%dT%H:%M:%S")
         self.migration_log.append({"step": step, "status": status, "timestamp": stamp, **details})
 
-    def save(self, folder: Path, when: datetime) -> Path:
+    def save(self, folder: Path, when: datetime, run: str = "log") -> Path:
         """Write the log durably under a name of its own and return its path.
 
-        Saved again, it replaces what it saved before.
+        Saved again, it replaces what it saved before. `run` is the run whose log it is, by which
+        what a crash leaves is known.
 
         Raises:
             JunmaiError: it can't be written.
@@ -47,9 +48,9 @@ class MigrationLog:
         with translated("write the migration log into", folder):
             make_folder(folder)
             if self._path is None:
-                self._path = _write_new(folder, f"migration_log_{when.strftime(STAMP)}", text)
+                self._path = _write_new(folder, f"migration_log_{when.strftime(STAMP)}", text, run)
             else:
-                write_durably(self._path, text, "log")
+                write_durably(self._path, text, token_of(run))
         return self._path
 
 
@@ -82,13 +83,13 @@ def error_lines(results: Sequence[CheckResult]) -> list[str]:
     ]
 
 
-def _write_new(folder: Path, stem: str, content: bytes) -> Path:
+def _write_new(folder: Path, stem: str, content: bytes, run: str) -> Path:
     """Write under the first name that nobody has or is just taking."""
     again = 1
     path = folder / f"{stem}.json"
     while True:
         try:
-            write_durably(path, content, "log", new=True)
+            write_durably(path, content, token_of(run), new=True)
         except FileExistsError:
             again += 1
             path = folder / f"{stem}_{again}.json"

@@ -5,7 +5,8 @@ the identity of the staged file, which a rename keeps; so what is found under th
 known to be the run's or not. The new thing is absent, partial (and removed) or complete.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from junmai_svc.service.logs import log
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.online_backup import remove_database
 from junmai_svc.storage.errors import JournalConflictError
-from junmai_svc.storage.files import STAGED_SUFFIX, identity_of
+from junmai_svc.storage.files import STAGED_SUFFIX, identity_of, token_of
+from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.events import event_type, split_stream
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.liveness import forget_dead, is_alive
@@ -28,14 +30,15 @@ def close_abandoned(journal: Journal) -> list[str]:
         JunmaiError: the journal can't be read or written, or a staged file not be removed.
     """
     closed = []
-    for stream in journal.streams_open():
+    streams = {stream: list(journal.read(stream)) for stream in journal.streams_open()}
+    dead = [s for s in streams if not is_alive(journal.path, split_stream(s)[1])]
+    # A name may have been announced by a run that died before it saw that another one has it.
+    taken = {path for s in streams if s not in dead for path in _staged(_said(streams[s]))}
+    for stream in dead:
         kind, run = split_stream(stream)
-        if is_alive(journal.path, run):
-            continue
-        events = list(journal.read(stream))
-        said = {key: value for event in events for key, value in event.data.items()}
+        events = streams[stream]
         with translated("clean up after a dead run at", journal.path):
-            found = _look_and_clean(said)
+            found = _look_and_clean(_said(events), run, taken)
         try:
             journal.append(
                 stream,
@@ -53,11 +56,19 @@ def close_abandoned(journal: Journal) -> list[str]:
     return closed
 
 
-def _look_and_clean(said: Said) -> str:
+def _said(events: Iterable[Event]) -> Said:
+    """All that a run has told, the last word on each thing."""
+    return {key: value for event in events for key, value in event.data.items()}
+
+
+def _look_and_clean(said: Said, run: str, taken: AbstractSet[Path]) -> str:
     final = _final(said)
-    staged = [path for path in _staged(said) if path.exists()]
-    for path in _staged(said):
+    named = [path for path in _staged(said) if path not in taken]
+    staged = [path for path in named if path.exists()]
+    for path in named:
         remove_database(path)
+    for path in _small_files(said, run):
+        path.unlink(missing_ok=True)
     if final is not None and final.exists() and identity_of(final) == said.get("file"):
         # An image without its manifest is no snapshot, and nobody would ever remove it.
         if "target" in said or final.with_suffix(".json").exists():
@@ -77,6 +88,14 @@ def _staged(said: Said) -> list[Path]:
     named = [said.get("staged"), said.get("scratch")]
     paths = [_where_it_ran(said) / name for name in named if isinstance(name, str)]
     return [p for p in paths if p.name.startswith(".") and p.name.endswith(STAGED_SUFFIX)]
+
+
+def _small_files(said: Said, run: str) -> list[Path]:
+    """The manifest or log that it was writing into its store."""
+    store = said.get("store")
+    if not isinstance(store, str):
+        return []
+    return list((_where_it_ran(said) / store).glob(f".*.{token_of(run)}{STAGED_SUFFIX}"))
 
 
 def _where_it_ran(said: Said) -> Path:

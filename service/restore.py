@@ -16,7 +16,7 @@ from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.online_backup import remove_database
 from junmai_svc.storage.databases.schema import read_schema
 from junmai_svc.storage.errors import ChecksumError, NotFoundError, UsageError
-from junmai_svc.storage.files import copy_hashing, identity_of, staged_path, sync_file
+from junmai_svc.storage.files import copy_hashing, identity_of, staged_path, sync_file, token_of
 from junmai_svc.storage.snapshots.manifest import Reason
 from junmai_svc.storage.snapshots.store import Snapshot, snapshot_of_file
 
@@ -89,7 +89,7 @@ def restore(context: Context, reference: str, target: Path) -> Restored:
         )
     start = {"snapshot": snapshot.name, "source": str(snapshot.image), "target": str(target)}
     with operation(context.journal, "restore", target, start=start, exclusive=True) as this:
-        staged = staged_path(target, this.id[-12:])
+        staged = staged_path(target, token_of(this.id))
         this.record("staged", staged=str(staged))
         try:
             found = _stage(context, snapshot, staged)

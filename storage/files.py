@@ -23,6 +23,11 @@ def staged_path(final: Path, token: str) -> Path:
     return final.with_name(f".{final.name}.{token}{STAGED_SUFFIX}")
 
 
+def token_of(run: str) -> str:
+    """Return the token of the files that a run stages: the end of its id, which is random."""
+    return run[-12:]
+
+
 def sha256_of(path: Path, tick: Callable[[int], None] | None = None) -> str:
     """Return the SHA-256 of a file's bytes in hex; `tick` receives the bytes of each step.
 
@@ -166,7 +171,7 @@ def switch_in_new(staged: Path, final: Path) -> None:
 
     Raises:
         FileExistsError: the name is taken; what has it is untouched.
-        OSError: the rename or the sync failed.
+        OSError: the rename or the sync failed; nothing has the name.
     """
     try:
         final.hardlink_to(staged)
@@ -176,9 +181,12 @@ def switch_in_new(staged: Path, final: Path) -> None:
         if final.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(final)) from None
         staged.rename(final)
-    else:
-        staged.unlink()
-    sync_folder(final.parent)
+    try:
+        staged.unlink(missing_ok=True)
+        sync_folder(final.parent)
+    except BaseException:
+        final.unlink()  # what was not durably there is not to be found after the error
+        raise
 
 
 def make_folder(folder: Path) -> None:

@@ -97,7 +97,7 @@ _SQLITE: tuple[tuple[tuple[str, ...], tuple[str, ...], type[JunmaiError], str, s
         "A CHECK, a view or a trigger may run for ever; look at the schema.",
     ),
     (("SQLITE_BUSY", "SQLITE_LOCKED"), (), LockedError, "the database is locked", LOCKED_HINT),
-    (("SQLITE_FULL",), (), NoSpaceError, "the disk is full", SPACE_HINT),
+    (("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"), (), NoSpaceError, "the disk is full", SPACE_HINT),
     (
         ("SQLITE_PERM", "SQLITE_AUTH", "SQLITE_READONLY", "SQLITE_CANTOPEN"),
         (),

@@ -30,7 +30,7 @@ _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 _OF_SQLITE: tuple[tuple[tuple[str, ...], type[JunmaiError], str], ...] = (
     (("SQLITE_BUSY", "SQLITE_LOCKED"), LockedError, _LOCKED_HINT),
-    (("SQLITE_FULL",), NoSpaceError, _SPACE_HINT),
+    (("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"), NoSpaceError, _SPACE_HINT),
     (
         ("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH", "SQLITE_CANTOPEN"),
         AccessDeniedError,

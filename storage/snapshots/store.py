@@ -7,7 +7,7 @@ take the same name, without any lock.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +19,7 @@ from junmai_svc.storage.files import (
     make_folder,
     switch_in,
     sync_folder,
+    token_of,
     write_durably,
 )
 from junmai_svc.storage.snapshots.manifest import NAME, STAMP, Manifest, encode, read_manifest
@@ -33,6 +34,11 @@ class Staged:
 
     name: str
     image: Path
+
+    @property
+    def final(self) -> Path:
+        """Where the image will lie once it is a snapshot's."""
+        return self.image.with_name(f"{self.name}.db")
 
 
 @dataclass(frozen=True)
@@ -63,21 +69,25 @@ class FileStore:
         self.folder = folder
 
     @contextmanager
-    def stage(self, stem: str, when: datetime) -> Iterator[Staged]:
+    def stage(
+        self, stem: str, when: datetime, announce: Callable[[Staged], None] | None = None
+    ) -> Iterator[Staged]:
         """Claim a name for a snapshot of `stem` taken at `when` (UTC); released at the end.
 
-        Whatever is still staged when the block ends is removed.
+        Whatever is still staged when the block ends is removed. `announce` hears of a name before
+        anything is made under it, so that it can be found after a crash; of several, the last one
+        is the claim.
 
         Raises:
             OSError: the folder can't be made or written.
         """
         make_folder(self.folder)
-        staged = self._claim(f"{stem}_backup_{when.strftime(STAMP)}")
+        staged = self._claim(f"{stem}_backup_{when.strftime(STAMP)}", announce or _unheard)
         try:
             yield staged
         finally:
             # Once committed, the staged name may be claimed anew, and is the claimant's to remove.
-            if not (self.folder / f"{staged.name}.db").exists():
+            if not staged.final.exists():
                 staged.image.unlink(missing_ok=True)
             for suffix in ("-wal", "-shm", "-journal"):
                 Path(f"{staged.image}{suffix}").unlink(missing_ok=True)
@@ -88,14 +98,16 @@ class FileStore:
         Raises:
             OSError: it can't be written; the snapshot then does not exist.
         """
-        final = self.folder / f"{staged.name}.db"
-        switch_in(staged.image, final)
+        listed = staged.final.with_suffix(".json")
         try:
-            write_durably(self.folder / f"{staged.name}.json", encode(manifest), "manifest")
+            switch_in(staged.image, staged.final)
+            write_durably(listed, encode(manifest), token_of(manifest.run))
         except BaseException:
-            final.unlink()  # without a manifest nobody would list it, or ever remove it
+            # Without the other neither is a snapshot, and nobody would ever remove it.
+            listed.unlink(missing_ok=True)
+            staged.final.unlink(missing_ok=True)
             raise
-        return Snapshot(manifest, final)
+        return Snapshot(manifest, staged.final)
 
     def put_details(self, content: bytes) -> str:
         """Store what is too large for an event of the journal and return its SHA-256 in hex.
@@ -238,12 +250,15 @@ class FileStore:
             )
         return Snapshot(manifest, image)
 
-    def _claim(self, base: str) -> Staged:
+    def _claim(self, base: str, announce: Callable[[Staged], None]) -> Staged:
         again = 1
         while True:
             name = base if again == 1 else f"{base}_{again}"
             image = self.folder / f".{name}.db{STAGED_SUFFIX}"
             again += 1
+            if image.exists() or not self._is_free(name):
+                continue
+            announce(Staged(name, image))
             try:
                 image.open("xb").close()
             except FileExistsError:
@@ -259,6 +274,10 @@ class FileStore:
 
     def _is_free(self, name: str) -> bool:
         return not any((self.folder / f"{name}{end}").exists() for end in (".db", ".json"))
+
+
+def _unheard(_staged: Staged) -> None:
+    """Tell nobody of a claim."""
 
 
 def snapshot_of_file(path: Path) -> Snapshot:
