@@ -1,5 +1,6 @@
 """Claims about files made durable: staged, synced, switched, never half there."""
 
+import errno
 import os
 import sys
 import threading
@@ -165,6 +166,23 @@ def test_a_free_name_is_taken_and_the_staged_one_is_gone(final: Path) -> None:
     switch_in_new(staged, final)
     assert final.read_bytes() == b"new"
     assert list(final.parent.iterdir()) == [final]
+
+
+@pytest.mark.usefixtures("file_system")
+def test_a_name_that_can_not_be_made_durable_is_given_back(
+    final: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a power cut it might be gone, so nobody may build on it."""
+
+    def refuse(_: Path) -> None:
+        raise OSError(errno.EIO, "the disk refuses")
+
+    monkeypatch.setattr(files, "sync_folder", refuse)
+    staged = staged_path(final, "token")
+    staged.write_bytes(b"new")
+    with pytest.raises(OSError, match="the disk refuses"):
+        switch_in_new(staged, final)
+    assert not final.exists()
 
 
 @pytest.mark.usefixtures("file_system")

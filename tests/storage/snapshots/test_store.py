@@ -1,5 +1,6 @@
 """Claims about a store of snapshots in a folder: names, order, and what is never given out."""
 
+import hashlib
 import json
 import sys
 import threading
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from junmai_svc.storage.errors import IntegrityError, NotFoundError
+from junmai_svc.storage.files import staged_path, token_of
 from junmai_svc.storage.snapshots.manifest import NAME, STAMP, Manifest, Reason
 from junmai_svc.storage.snapshots.store import FileStore, Snapshot, Staged, snapshot_of_file
 
@@ -108,6 +110,43 @@ def test_backups_in_the_same_second_are_snapshots_of_their_own(store: FileStore)
     base = "junmai_backup_20250108_120000"
     assert found == [base, f"{base}_2", f"{base}_3"]
     assert sorted(names(store)) == found
+
+
+def test_the_last_name_that_was_announced_is_the_claim(store: FileStore) -> None:
+    """Whoever comes after a crash finds what was made."""
+    stored(store)
+    heard: list[Staged] = []
+
+    def announce(staged: Staged) -> None:
+        assert not staged.image.exists()
+        heard.append(staged)
+
+    with store.stage("junmai", NOON, announce) as staged:
+        assert heard[-1] == staged
+        assert staged.image.exists()
+        assert [each.name for each in heard] == [
+            "junmai_backup_20250108_120000",
+            "junmai_backup_20250108_120000_2",
+        ]
+
+
+def test_a_name_that_can_not_be_announced_is_not_claimed(store: FileStore) -> None:
+    def refuse(_: Staged) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), store.stage("junmai", NOON, refuse):
+        pytest.fail("nobody would find it")
+    assert list(store.folder.iterdir()) == []
+
+
+def test_an_image_whose_manifest_can_not_be_written_does_not_stay(store: FileStore) -> None:
+    with store.stage("junmai", NOON) as staged:
+        manifest = manifest_of(staged, NOON, Reason.MANUAL, "junmai.db")
+        in_the_way = staged_path(staged.final.with_suffix(".json"), token_of(manifest.run))
+        in_the_way.write_bytes(b"somebody's")
+        with pytest.raises(FileExistsError):
+            store.commit(staged, manifest)
+    assert list(store.folder.iterdir()) == [in_the_way]
 
 
 @pytest.mark.parametrize("taken", [".db", ".json"])
@@ -358,6 +397,42 @@ def test_a_file_is_never_taken_for_the_image_that_lies_beside_it(store: FileStor
     other.write_bytes(b"another image")
     with pytest.raises(IntegrityError, match=r"\.sqlite has no manifest"):
         snapshot_of_file(other)
+
+
+def test_what_is_held_is_not_deleted_until_it_is_released(store: FileStore) -> None:
+    snapshot, other = stored(store), stored(store)
+    assert store.held() == frozenset()
+    for _ in range(2):
+        store.hold(snapshot.name)
+        assert store.held() == {snapshot.name}
+    assert not store.delete_unless_held(snapshot.name)
+    assert store.delete_unless_held(other.name)
+    assert store.snapshots() == ([snapshot], [])
+    for _ in range(2):
+        store.release(f"{snapshot.name}.db")
+        assert store.held() == frozenset()
+    assert store.delete_unless_held(snapshot.name)
+    assert store.snapshots() == ([], [])
+    assert not list(store.folder.glob("*_backup_*"))
+
+
+@pytest.mark.parametrize("name", ["../x", "missing", "holds", ""])
+def test_only_a_snapshot_can_be_held_or_released(name: str, store: FileStore) -> None:
+    stored(store)
+    for act in (store.hold, store.release):
+        with pytest.raises(NotFoundError):
+            act(name)
+    assert store.held() == frozenset()
+
+
+def test_details_are_stored_once_by_their_digest(store: FileStore) -> None:
+    content = "写真".encode()
+    digest = store.put_details(content)
+    assert digest == hashlib.sha256(content).hexdigest() == store.put_details(content)
+    (path,) = (store.folder / "details").iterdir()
+    assert path.name == f"{digest}.json"
+    assert path.read_bytes() == content
+    assert store.snapshots() == ([], [])
 
 
 def test_a_committed_manifest_keeps_every_field(store: FileStore) -> None:
