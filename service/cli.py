@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from junmai_svc.service.streams import print_any_name
 from junmai_svc.service.version import __version__
 
 _COMMANDS = {
@@ -100,9 +101,7 @@ def cli(
 
 def main() -> None:
     """Run the command line and end the process with the documented exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # names may hold what a Windows console can't encode
-            stream.reconfigure(errors="backslashreplace")
+    print_any_name()
     try:
         code = cli.main(prog_name="junmai-svc", standalone_mode=False)
         sys.stdout.flush()
