@@ -24,14 +24,24 @@ def at_edge(
     the arguments, and BrokenPipeError.
     """
     try:
-        logs.configure(log_level, log_file, quiet=sys.stderr.isatty())
+        with logs.configured(log_level, log_file, quiet=sys.stderr.isatty()):
+            return _act(act, as_json=as_json, log_file=log_file, passed_on=passed_on)
+    except JunmaiError as error:  # the log itself can't be opened
+        return _failed(error, as_json=as_json)
+
+
+def _act(
+    act: Callable[[], int],
+    *,
+    as_json: bool,
+    log_file: Path | None,
+    passed_on: tuple[type[Exception], ...],
+) -> int:
+    try:
         with interruptible():
             return act()
     except JunmaiError as error:
-        report.show_error(error)
-        if as_json:
-            report.show_json(views.error_view(error))
-        return exit_code(error)
+        return _failed(error, as_json=as_json)
     except passed_on:
         raise
     except BrokenPipeError:
@@ -40,3 +50,10 @@ def at_edge(
         logs.log().error("bug", exc_info=error)
         report.show_bug(error, "see the log" if log_file else "use --log-file to see more")
         return BUG
+
+
+def _failed(error: JunmaiError, *, as_json: bool) -> int:
+    report.show_error(error)
+    if as_json:
+        report.show_json(views.error_view(error))
+    return exit_code(error)

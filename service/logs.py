@@ -5,6 +5,8 @@ Nothing secret is ever bound, and tracebacks carry no local variables.
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -16,8 +18,13 @@ from junmai_svc.storage.errors import UsageError
 LEVELS = ("debug", "info", "warning", "error")
 
 
-def configure(level: str = "info", file: Path | None = None, *, quiet: bool = False) -> None:
-    """Send the log to `file`, or to stderr; `quiet` drops it where people read stderr instead.
+@contextmanager
+def configured(
+    level: str = "info", file: Path | None = None, *, quiet: bool = False
+) -> Iterator[None]:
+    """Send the log of the block to `file`, or to stderr.
+
+    `quiet` drops it where there is no file, as people read stderr instead.
 
     Raises:
         UsageError: there is no such level.
@@ -25,11 +32,18 @@ def configure(level: str = "info", file: Path | None = None, *, quiet: bool = Fa
     """
     if level not in LEVELS:
         raise UsageError(f"There is no log level {level}", f"Use one of {', '.join(LEVELS)}.")
-    stream: TextIO = sys.stderr
-    if file is not None:
-        with translated("write the log to", file):
-            stream = file.open("a", encoding="utf-8", buffering=1)
-    threshold = logging.CRITICAL + 1 if quiet and file is None else getattr(logging, level.upper())
+    with ExitStack() as stack:
+        stream: TextIO = sys.stderr
+        if file is not None:
+            with translated("write the log to", file):
+                stream = stack.enter_context(file.open("a", encoding="utf-8", buffering=1))
+        _configure(stream, level, silent=quiet and file is None)
+        stack.callback(structlog.reset_defaults)
+        yield
+
+
+def _configure(stream: TextIO, level: str, *, silent: bool) -> None:
+    threshold = logging.CRITICAL + 1 if silent else getattr(logging, level.upper())
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -47,5 +61,20 @@ def configure(level: str = "info", file: Path | None = None, *, quiet: bool = Fa
 
 
 def log() -> structlog.typing.FilteringBoundLogger:
-    """Return the logger; context such as the run's id comes from `structlog.contextvars`."""
-    return cast("structlog.typing.FilteringBoundLogger", structlog.get_logger())
+    """Return the logger; context such as the run's id comes from `structlog.contextvars`.
+
+    Inside another program, which configures its own logging, the lines go there: through structlog
+    where it uses that, else through the standard library's logger `junmai_svc`.
+    """
+    if structlog.is_configured():
+        found = structlog.get_logger()
+    else:
+        found = structlog.wrap_logger(
+            logging.getLogger("junmai_svc"),
+            processors=[
+                structlog.contextvars.merge_contextvars,
+                structlog.processors.JSONRenderer(ensure_ascii=False),
+            ],
+            wrapper_class=structlog.stdlib.BoundLogger,
+        )
+    return cast("structlog.typing.FilteringBoundLogger", found)

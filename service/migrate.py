@@ -40,6 +40,13 @@ from junmai_svc.storage.models.junmai import definitions
 from junmai_svc.storage.snapshots.manifest import Reason
 from junmai_svc.storage.snapshots.store import Snapshot
 
+# As the replaced tool says it.
+FAILED = "Migration failed"
+FAILED_HINT = (
+    "1. Check error message in log 2. Restore from backup (where the source itself is damaged)"
+    " 3. Fix underlying issue 4. Retry migration"
+)
+
 
 @dataclass(frozen=True)
 class Image:
@@ -180,9 +187,9 @@ def _verify(
         this.record("constraints_checked", file=identity_of(staged), **checked(result.report))
         if not result.report.passed:
             raise MigrationFailedError(
-                f"Migration failed: verification found differences in {staged.name}:"
+                f"verification found differences in {staged.name}:"
                 f" {error_lines(result.report.results)[0]}",
-                "The target was not published, the source is untouched. See the migration log.",
+                "The target was not published, the source is untouched.",
             )
         with context.progress.step("Table digests", steps, "steps") as tick:
             for table in result.plan.expected.tables:
@@ -208,13 +215,15 @@ def _failure_logged(context: Context, log: MigrationLog, run: str) -> Iterator[N
     try:
         yield
     except JunmaiError as error:
+        failed = f"{FAILED}: {error.message}"
         if not any(step["status"] == "failed" for step in log.migration_log):
-            text = f"Migration failed: {error.message}"
-            log.add("migration", "failed", context.clock(), error=text, hint=error.hint)
+            log.add("migration", "failed", context.clock(), error=failed, hint=error.hint)
         try:
             log.save(context.store.folder, context.clock(), run)
         except JunmaiError as second:
             events().error("migration_log.unwritable", problem=second.message)
+        if isinstance(error, MigrationFailedError):
+            raise MigrationFailedError(failed, f"{error.hint} {FAILED_HINT}") from error
         raise
 
 
