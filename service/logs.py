@@ -43,7 +43,8 @@ def configured(
 
 
 def _configure(stream: TextIO, level: str, *, silent: bool) -> None:
-    threshold = logging.CRITICAL + 1 if silent else getattr(logging, level.upper())
+    # structlog knows no level above critical; nothing here is as severe as that.
+    threshold = logging.CRITICAL if silent else getattr(logging, level.upper())
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

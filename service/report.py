@@ -228,9 +228,19 @@ def show_run(view: View) -> None:
     _print(Text("\n".join(head)), table)
 
 
+class _Results(Console):
+    """Where results are printed."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line, where rich would end the process with 1."""
+        raise BrokenPipeError
+
+
 def _print(*parts: RenderableType) -> None:
     # Names may look like markup; none of what is printed here is.
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+    console = _Results(
+        highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty()
+    )
     if not sys.stdout.isatty():
         # A pipe has no width to fit; nothing may be cut or wrapped there.
         console.width = 10_000
