@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -182,12 +183,10 @@ def objects(path: Path) -> dict[str, str | None]:
         return dict(found.fetchall())
 
 
-def value(path: Path, query: str) -> object:
+def value(path: Path, query: str) -> Any:
     """Return the first value that a query gives."""
     with opened(path) as database:
-        (found,) = database.execute(query).fetchone()
-    result: object = found
-    return result
+        return database.execute(query).fetchone()[0]
 
 
 def as_wal(path: Path) -> Path:
