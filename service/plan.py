@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
+from junmai_svc.service.notes import Note, notes_on
 from junmai_svc.storage.databases.mapping import ColumnPair, Rule, TablePair
 from junmai_svc.storage.databases.names import fold, quoted
 from junmai_svc.storage.databases.schema import Column, Definition, Index, Schema, Table
-from junmai_svc.storage.databases.sqltext import normalised
 from junmai_svc.storage.errors import PlanError
 
 # The order of the replaced tool; newer tables follow by their foreign keys.
@@ -20,14 +20,6 @@ FIRST_TABLES = ("sessions", "photos", "jobs", "presets", "statistics", "learning
 MOST_COLUMNS = 2_000
 
 Defaults = Mapping[str, Mapping[str, str]]
-
-
-@dataclass(frozen=True)
-class Note:
-    """Something that a person should know before the migration runs."""
-
-    subject: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -78,7 +70,7 @@ def plan_migration(source: Schema, target: Schema, defaults: Defaults) -> Migrat
         triggers=source.triggers,
         expected=expected,
         carried=tuple(_carried_names(source, target, unknown)),
-        notes=tuple(_notes(source, known)),
+        notes=tuple(notes_on(source, pairs)),
     )
 
 
@@ -248,58 +240,3 @@ def _carried_names(source: Schema, target: Schema, unknown: Iterable[Table]) -> 
     ):
         for definition in definitions:
             yield f"{kind} {definition.name}"
-
-
-def _notes(source: Schema, known: Iterable[TablePair]) -> Iterable[Note]:
-    pairs = list(known)
-    if all(pair.source is None for pair in pairs):
-        yield Note("source", "holds no table of the target schema; all it has is carried over")
-    for pair in pairs:
-        origin = pair.source
-        if origin is None:
-            continue
-        yield from _column_notes(pair)
-        yield from _constraint_notes(origin, pair.target)
-    for table in source.tables:
-        if len(table.columns) >= MOST_COLUMNS and table.rowid_alias is None:
-            yield Note(table.name, "has too many columns for its rowids to be carried over")
-    if "sqlite_stat4" in source.internal_tables:
-        yield Note("sqlite_stat4", "is not carried over; ANALYZE makes it anew")
-
-
-def _column_notes(pair: TablePair) -> Iterable[Note]:
-    for column in pair.copied:
-        assert column.source is not None  # noqa: S101  # that is what `copied` means
-        before, after = column.source, column.target
-        if before.declared_type.upper() != after.declared_type.upper():
-            yield Note(
-                f"{pair.name}.{after.name}",
-                f"is declared {after.declared_type or '(no type)'},"
-                f" was {before.declared_type or '(no type)'}",
-            )
-        if before.generated:
-            yield Note(f"{pair.name}.{after.name}", "was computed and becomes a stored value")
-
-
-def _constraint_notes(origin: Table, target: Table) -> Iterable[Note]:
-    kept = {fold(index.name): index for index in target.indexes}
-    kept_unique = {_unique_columns(index) for index in target.indexes if index.unique}
-    for index in origin.indexes:
-        same = kept.get(fold(index.name))
-        if index.sql is not None and same is not None and not _does_the_same(index, same):
-            yield Note(f"index {index.name}", "is replaced by the target schema's")
-        if index.origin == "u" and _unique_columns(index) not in kept_unique:
-            columns = ", ".join(column.name or "expression" for column in index.columns)
-            yield Note(f"{origin.name}", f"UNIQUE ({columns}) is not in the target schema")
-    if "AUTOINCREMENT" in origin.sql.upper():
-        yield Note(origin.name, "AUTOINCREMENT is not in the target schema; its mark is dropped")
-
-
-def _does_the_same(index: Index, other: Index) -> bool:
-    if any(column.name is None for column in index.columns) or index.partial or other.partial:
-        return normalised(index.sql or "") == normalised(other.sql or "")
-    return (index.columns, index.unique) == (other.columns, other.unique)
-
-
-def _unique_columns(index: Index) -> tuple[str, ...]:
-    return tuple(fold(column.name or "") for column in index.columns)

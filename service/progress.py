@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Literal, Protocol
 
+from junmai_svc.service.printable import printable
+
 Tick = Callable[[int], None]
 Unit = Literal["bytes", "rows", "steps"]
 
@@ -57,7 +59,7 @@ class Bars:
             transient=True,
         ) as bars:
             # A step that can't say how far it is only shows that it goes on.
-            task = bars.add_task(label, total=None if total == 1 else total)
+            task = bars.add_task(printable(label), total=None if total == 1 else total)
             done = 0
 
             def tick(amount: int) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from junmai_svc.service.logs import log
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.online_backup import remove_database
-from junmai_svc.storage.errors import JournalConflictError
+from junmai_svc.storage.errors import JournalConflictError, JunmaiError
 from junmai_svc.storage.files import STAGED_SUFFIX, identity_of, token_of
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.events import event_type, split_stream
@@ -27,7 +27,7 @@ def close_abandoned(journal: Journal) -> list[str]:
     """End the streams of dead runs as abandoned, their staged files removed; return the streams.
 
     Raises:
-        JunmaiError: the journal can't be read or written, or a staged file not be removed.
+        JunmaiError: the journal can't be read or written.
     """
     closed = []
     streams = {stream: list(journal.read(stream)) for stream in journal.streams_open()}
@@ -37,8 +37,7 @@ def close_abandoned(journal: Journal) -> list[str]:
     for stream in dead:
         kind, run = split_stream(stream)
         events = streams[stream]
-        with translated("clean up after a dead run at", journal.path):
-            found = _look_and_clean(_said(events), run, taken)
+        found = _found(_said(events), run, taken)
         try:
             journal.append(
                 stream,
@@ -54,6 +53,16 @@ def close_abandoned(journal: Journal) -> list[str]:
         closed.append(stream)
     forget_dead(journal.path)
     return closed
+
+
+def _found(said: Said, run: str, taken: AbstractSet[Path]) -> str:
+    """What is left of a run; that it can't be removed must not stop those who come after."""
+    try:
+        with translated("clean up after a dead run at", _where_it_ran(said)):
+            return _look_and_clean(said, run, taken)
+    except JunmaiError as problem:
+        log().warning("recovery.left", dead_run=run, problem=problem.message)
+        return "partial"
 
 
 def _said(events: Iterable[Event]) -> Said:

@@ -5,8 +5,9 @@ Results go to stdout: a table for people or, with --json, one object. Errors go 
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import wraps
 from typing import Any
 
 from rich import box
@@ -14,6 +15,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from junmai_svc.service.printable import printable
 from junmai_svc.storage.errors import JunmaiError
 
 View = dict[str, Any]
@@ -26,6 +28,16 @@ _THOUSAND = 1000
 _EMPTY: tuple[object, ...] = (None, "", [], {})
 
 
+def _shown(show: Callable[[View], None]) -> Callable[[View], None]:
+    """Make sure that what is shown to people is printable."""
+
+    @wraps(show)
+    def run(view: View) -> None:
+        show(printable(view))
+
+    return run
+
+
 def show_json(view: View) -> None:
     """Print one object on stdout, in ASCII: so it is valid JSON whatever the stream's encoding."""
     sys.stdout.write(json.dumps(view, indent=2) + "\n")
@@ -35,9 +47,9 @@ def show_json(view: View) -> None:
 def show_error(error: JunmaiError) -> None:
     """Print an error and its hint on stderr."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(Text.assemble(("Error: ", "bold red"), error.message))
+    console.print(Text.assemble(("Error: ", "bold red"), printable(error.message)))
     if error.hint:
-        console.print(Text.assemble(("Hint:  ", "bold"), error.hint))
+        console.print(Text.assemble(("Hint:  ", "bold"), printable(error.hint)))
 
 
 def show_bug(error: BaseException, where: str) -> None:
@@ -46,6 +58,7 @@ def show_bug(error: BaseException, where: str) -> None:
     console.print(Text(f"Error: a bug in junmai-svc ({type(error).__name__}); {where}"))
 
 
+@_shown
 def show_plan(view: View) -> None:
     """Print what a migration would do."""
     table = _table("table", "from", "columns", "new columns")
@@ -56,6 +69,7 @@ def show_plan(view: View) -> None:
     _print(table, *_carried(view), *_notes(view), Text("Nothing was written (--dry-run)."))
 
 
+@_shown
 def show_migration(view: View) -> None:
     """Print the closing table of a migration and what to do next."""
     table = _table("table", "rows", "seconds", "verdict")
@@ -98,6 +112,7 @@ def show_migration(view: View) -> None:
     )
 
 
+@_shown
 def show_backup(view: View) -> None:
     """Print a stored snapshot."""
     _print(
@@ -111,6 +126,7 @@ def show_backup(view: View) -> None:
     )
 
 
+@_shown
 def show_restored(view: View) -> None:
     """Print a finished restore and the way back."""
     lines = [
@@ -126,6 +142,7 @@ def show_restored(view: View) -> None:
     _print(Text("\n".join(lines)), *_violations(view))
 
 
+@_shown
 def show_verification(view: View) -> None:
     """Print what a verification found."""
     parts: list[RenderableType] = []
@@ -150,6 +167,7 @@ def show_verification(view: View) -> None:
     _print(*parts, *_findings(view), Text(f"Run      {view['run']}"))
 
 
+@_shown
 def show_snapshots(view: View) -> None:
     """Print a store's snapshots, newest first."""
     if not view["snapshots"] and not view["unreadable"]:
@@ -169,6 +187,7 @@ def show_snapshots(view: View) -> None:
     _print(table, *_unusable(view))
 
 
+@_shown
 def show_prune(view: View) -> None:
     """Print every snapshot with the reasons that keep it, and what is dropped."""
     dry = view["status"] == "planned"
@@ -189,12 +208,14 @@ def show_prune(view: View) -> None:
     _print(table, *_unusable(view), Text(last))
 
 
+@_shown
 def show_hold(view: View) -> None:
     """Print that a snapshot is held, or not any more."""
     what = "is held: no policy drops it" if view["status"] == "held" else "is not held any more"
     _print(Text(f"{view['snapshot']} {what}."))
 
 
+@_shown
 def show_history(view: View) -> None:
     """Print the runs in the journal, newest first."""
     if not view["runs"]:
@@ -207,6 +228,7 @@ def show_history(view: View) -> None:
     _print(table)
 
 
+@_shown
 def show_run(view: View) -> None:
     """Print one run's stream as a timeline."""
     head = [f"Run      {view['run']}", f"Kind     {view['kind']}", f"Status   {view['status']}"]

@@ -20,8 +20,8 @@ from junmai_svc.service.pairing import Pairing, pair_tables
 from junmai_svc.storage.databases.connection import reading_image, require_database
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.pair import open_pair
-from junmai_svc.storage.databases.schema import read_schema
-from junmai_svc.storage.errors import IntegrityError
+from junmai_svc.storage.databases.schema import Schema, read_schema
+from junmai_svc.storage.errors import IntegrityError, UsageError
 from junmai_svc.storage.files import copy_hashing
 from junmai_svc.storage.snapshots.store import Snapshot
 
@@ -50,7 +50,9 @@ def verify_databases(context: Context, source: Path, target: Path) -> Verificati
         _scratch() as folder,
     ):
         before, after = folder / "source.db", folder / "target.db"
-        pairing = pair_tables(image_of(context, source, before), image_of(context, target, after))
+        schemas = image_of(context, source, before), image_of(context, target, after)
+        _require_one_encoding(source, target, *schemas)
+        pairing = pair_tables(*schemas)
         steps = max(1, len(pairing.pairs))
         with (
             context.progress.step("Verifying", steps, "steps") as tick,
@@ -63,6 +65,21 @@ def verify_databases(context: Context, source: Path, target: Path) -> Verificati
         report = Report((*pairing.results, *report.results))
         _finish(this, report)
         return Verification(this.id, f"{source} -> {target}", report, _rows(report, pairing))
+
+
+def _require_one_encoding(source: Path, target: Path, one: Schema, other: Schema) -> None:
+    """SQLite attaches only databases of one text encoding.
+
+    Raises:
+        UsageError: they have two.
+    """
+    encodings = one.settings.encoding, other.settings.encoding
+    if encodings[0] != encodings[1]:
+        raise UsageError(
+            f"Can't compare {source} ({encodings[0]}) with {target} ({encodings[1]}):"
+            " their texts are stored in different encodings",
+            "A migration keeps the encoding; compare with a target that it made.",
+        )
 
 
 def verify_snapshot(context: Context, snapshot: Snapshot) -> Verification:

@@ -30,6 +30,8 @@ class Held:
     path: Path
     holder: sqlite3.Connection | None = None
     damage: IntegrityError | None = None
+    is_wal: bool = False
+    is_replaced: bool = False
 
     def replace_by(self, staged: Path) -> None:
         """Rename a durable staged database into the place of this one and sync its folder.
@@ -45,6 +47,16 @@ class Held:
             if sys.platform == "win32" and self.holder is not None:
                 self.holder.close()  # an open file can't be replaced there
             switch_in(staged, self.path)
+            self.is_replaced = True
+
+    def let_go(self) -> None:
+        """End the hold; a database that was not replaced gets its WAL mode back."""
+        if self.holder is None or self.is_replaced:
+            return
+        with translated("let go of", self.path):
+            self.holder.rollback()
+            if self.is_wal:
+                self.holder.execute("PRAGMA journal_mode = WAL").fetchone()
 
 
 @contextmanager
@@ -67,16 +79,20 @@ def held(path: Path, *, busy_seconds: float = 2.0) -> Iterator[Held]:
             except IntegrityError as error:
                 stack.close()
                 database = Held(path, damage=error)
-        yield database
+        try:
+            yield database
+        finally:
+            database.let_go()
 
 
 def _hold(path: Path, busy_seconds: float, stack: ExitStack) -> Held:
     holder = stack.enter_context(writing(path, busy_seconds=busy_seconds))
+    (mode,) = holder.execute("PRAGMA journal_mode").fetchone()
     # Fails where another connection has a WAL database open, even if it is idle.
     holder.execute("PRAGMA journal_mode = DELETE").fetchone()
     holder.execute("BEGIN IMMEDIATE")
     holder.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    return Held(path, holder)
+    return Held(path, holder, is_wal=mode == "wal")
 
 
 def leftovers(path: Path) -> list[Path]:

@@ -5,6 +5,7 @@ an empty database, which is no journal yet, or a complete one. Of two processes 
 once one does, and the other opens what it made.
 """
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -143,7 +144,7 @@ def _require_wal(connection: sqlite3.Connection, path: Path, busy_seconds: float
 
 
 def _uri(path: Path, mode: str) -> str:
-    """Return the SQLite URI of a file, with every character of its path escaped."""
+    """Return the SQLite URI of a file: an empty authority, then every byte of its path escaped."""
     absolute = path.absolute().as_posix()
     prefix = "" if absolute.startswith("/") else "/"
-    return f"file:{quote(prefix + absolute)}?mode={mode}"
+    return f"file://{quote(os.fsencode(prefix + absolute))}?mode={mode}"

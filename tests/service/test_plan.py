@@ -379,6 +379,22 @@ def test_a_source_without_any_known_table_is_told() -> None:
             ["CREATE TABLE sessions (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT)"],
             "sessions AUTOINCREMENT is not in the target schema; its mark is dropped",
         ),
+        (
+            ["CREATE TABLE sessions (id INTEGER PRIMARY KEY, name TEXT CHECK (name <> ''))"],
+            "sessions CHECK (name <> '') is not in the target schema",
+        ),
+        (
+            ["CREATE TABLE sessions (id INTEGER PRIMARY KEY, name TEXT REFERENCES sessions (id))"],
+            "sessions FOREIGN KEY (name) is not in the target schema",
+        ),
+        (
+            ["CREATE TABLE sessions (id INTEGER PRIMARY KEY, name TEXT DEFAULT 'x')"],
+            "sessions.name loses its DEFAULT 'x'",
+        ),
+        (
+            [OLD_PHOTOS.replace("UNIQUE)", "UNIQUE, best BOOLEAN NOT NULL)")],
+            "photos.best may be NULL from now on",
+        ),
         ([TARGET[3], "CREATE INDEX idx_jobs ON jobs (id)"], "index idx_jobs is replaced"),
         (
             [TARGET[3], "CREATE INDEX idx_jobs ON jobs (priority DESC)"],

@@ -174,6 +174,7 @@ def test_what_was_held_and_not_replaced_is_as_it_was(journal_mode: str, path: Pa
     assert photos(path) == ["old"]
     assert names_in(path.parent) == {path.name}
     with closing(sqlite3.connect(path, timeout=0)) as application:
+        assert application.execute("PRAGMA journal_mode").fetchone() == (journal_mode,)
         application.execute("INSERT INTO photos VALUES ('more')")
 
 
