@@ -3,9 +3,7 @@
 import os
 import shutil
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,8 +15,12 @@ from tests.harness.databases import (
     make_oldest,
     rows,
 )
+from tests.harness.halting import BACKING_UP, COPYING, PHOTOS, can_halt, halted
 from tests.harness.program import Program
 
+NAMES = ["with space.db", "50%25.db", "#1.db", "写真 📷.db", "-f.db", "a&b=1;c.db"]
+if sys.platform != "win32":  # where a name can't have a question mark
+    NAMES.append("a?mode=memory&b=1.db")
 # What a call leaves that ends before its run begins.
 JOURNAL = {"journal.db", "journal.db-wal", "journal.db-shm"}
 
@@ -79,9 +81,7 @@ def test_a_target_that_is_a_folder_is_refused(program: Program, source: Path) ->
     assert contents(program.folder) == before
 
 
-@pytest.mark.parametrize(
-    "name", ["with space.db", "a?mode=memory&b=1.db", "50%25.db", "#1.db", "写真 📷.db", "-f.db"]
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_path_may_have_any_name(program: Program, tmp_path: Path, name: str) -> None:
     source = make_oldest(tmp_path / "origin.db").rename(tmp_path / name)
     outcome = program("migrate", "--source", source, "--json")
@@ -255,83 +255,74 @@ def test_a_restore_into_a_folder_that_may_not_be_written_changes_nothing(
     assert target.read_bytes() == before
 
 
-def seen(folder: Path, pattern: str, running: subprocess.Popen[str]) -> None:
-    """Wait until a file is there, and halt the program the moment it is."""
-    while not list(folder.glob(pattern)):
-        assert running.poll() is None, "it ended before it came so far"
-        time.sleep(0.0005)
-    running.send_signal(signal.SIGSTOP)
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A source whose migration can be halted."""
+    return make_oldest(tmp_path / "junmai.db", photos=PHOTOS)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows can't halt a process")
+@can_halt
 def test_a_target_that_somebody_else_makes_meanwhile_is_left_to_them(
-    program: Program, tmp_path: Path
+    program: Program, large: Path
 ) -> None:
-    source = make_oldest(tmp_path / "junmai.db", photos=5_000)
-    target = tmp_path / "new.db"
-    running = program.start("migrate", "--source", source, "--target", target)
-    seen(tmp_path, ".new.db.*.partial", running)
+    target = large.with_name("junmai.new.db")
+    running = halted(program, large, COPYING)
     target.write_text("mine", encoding="utf-8")
     running.send_signal(signal.SIGCONT)
     outcome = program.end(running, code=2)
-    assert "new.db: it exists already" in outcome.message
+    assert "junmai.new.db: it exists already" in outcome.message
     assert target.read_text(encoding="utf-8") == "mine"
-    assert not list(tmp_path.glob(".new.db.*"))
+    assert not list(large.parent.glob(COPYING))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows can't halt a process")
+@can_halt
 @pytest.mark.parametrize("what", ["staged", "backups"])
 def test_what_somebody_removes_meanwhile_is_missed_and_nothing_is_published(
-    program: Program, tmp_path: Path, what: str
+    program: Program, large: Path, what: str
 ) -> None:
-    source = make_oldest(tmp_path / "junmai.db", photos=5_000)
-    running = program.start("migrate", "--source", source, "--target", tmp_path / "new.db")
-    seen(tmp_path, ".new.db.*.partial", running)
+    running = halted(program, large, COPYING)
     if what == "staged":
-        for path in tmp_path.glob(".new.db.*"):
+        for path in large.parent.glob(".junmai.new.db.*"):
             path.unlink()
     else:
-        shutil.rmtree(tmp_path / "backups")
+        shutil.rmtree(large.with_name("backups"))
     running.send_signal(signal.SIGCONT)
     outcome = program.end(running, code=None)
     assert outcome.code in {10, 12, 20, 21, 30}
-    assert not (tmp_path / "new.db").exists()
-    program("migrate", "--source", source, "--target", tmp_path / "new.db")
-    assert rows(tmp_path / "new.db", "jobs") == rows(source, "jobs")
+    target = large.with_name("junmai.new.db")
+    assert not target.exists()
+    program("migrate", "--source", large)
+    assert rows(target, "jobs") == rows(large, "jobs")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows can't halt a process")
+@can_halt
 def test_rows_that_change_meanwhile_are_in_the_target_as_they_were_in_the_backup(
-    program: Program, tmp_path: Path
+    program: Program, large: Path
 ) -> None:
-    source = make_oldest(tmp_path / "junmai.db", photos=5_000)
-    before = rows(source, "sessions")
-    running = program.start("migrate", "--source", source, "--target", tmp_path / "new.db")
-    seen(tmp_path, ".new.db.*.partial", running)
-    change(source, "UPDATE sessions SET name = 'later'; DELETE FROM jobs")
+    before = rows(large, "sessions")
+    running = halted(program, large, COPYING)
+    change(large, "UPDATE sessions SET name = 'later'; DELETE FROM jobs")
     running.send_signal(signal.SIGCONT)
     program.end(running)
-    assert rows(tmp_path / "new.db", "sessions") == before
-    assert len(rows(tmp_path / "new.db", "jobs")) == 5_000
+    assert rows(large.with_name("junmai.new.db"), "sessions") == before
+    assert len(rows(large.with_name("junmai.new.db"), "jobs")) == PHOTOS
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@can_halt
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("moment", ["backups/.*.partial", ".new.db.*.partial"])
+@pytest.mark.parametrize("moment", [BACKING_UP, COPYING])
 def test_a_signal_ends_a_migration_with_nothing_half_done(
-    program: Program, tmp_path: Path, number: signal.Signals, code: int, moment: str
+    program: Program, large: Path, number: signal.Signals, code: int, moment: str
 ) -> None:
-    source = make_oldest(tmp_path / "junmai.db", photos=20_000)
-    before = source.read_bytes()
-    running = program.start("migrate", "--source", source, "--target", tmp_path / "new.db")
-    seen(tmp_path, moment, running)
+    before = large.read_bytes()
+    running = halted(program, large, moment)
     running.send_signal(number)
     running.send_signal(signal.SIGCONT)
     outcome = program.end(running, code=code)
     assert "Interrupted" in outcome.message
-    assert source.read_bytes() == before
-    assert not list(tmp_path.rglob("*.partial"))
-    assert not (tmp_path / "new.db").exists()
+    assert large.read_bytes() == before
+    assert not list(large.parent.rglob("*.partial"))
+    assert not large.with_name("junmai.new.db").exists()
     runs = program("history", "--json").json["runs"]
     assert {run["status"] for run in runs if run["kind"] == "migration"} == {"failed"}
     assert "running" not in {run["status"] for run in runs}

@@ -2,12 +2,8 @@
 
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
-import pytest
 from tests.harness.databases import (
     all_rows,
     as_wal,
@@ -20,26 +16,16 @@ from tests.harness.databases import (
     rows,
     value,
 )
+from tests.harness.halting import COPYING, PHOTOS, can_halt, halted
 from tests.harness.neighbour import neighbour
 from tests.harness.program import Program
 
 SECOND = len("junmai_backup_YYYYMMDD_HHMMSS")
-can_halt = pytest.mark.skipif(sys.platform == "win32", reason="Windows can't halt a process")
 
 
 def migrated(program: Program, source: Path) -> Path:
     program("migrate", "--source", source)
     return source.with_suffix(".new.db")
-
-
-def halted_while_copying(program: Program, source: Path) -> subprocess.Popen[str]:
-    """A migration that has been stopped in the middle of its copy."""
-    running = program.start("migrate", "--source", source)
-    while not list(source.parent.glob(".*.new.db.*.partial")):
-        assert running.poll() is None
-        time.sleep(0.0005)
-    running.send_signal(signal.SIGSTOP)
-    return running
 
 
 def test_1_rows_in_jobs_are_migrated(program: Program, source: Path) -> None:
@@ -166,19 +152,19 @@ def test_9_a_bad_date_stops_nothing(program: Program, source: Path) -> None:
 @can_halt
 def test_10_a_writer_during_the_run_makes_no_orphan(program: Program, tmp_path: Path) -> None:
     """It copied table after table of the moving source."""
-    source = make_oldest(tmp_path / "junmai.db", photos=5_000)
-    running = halted_while_copying(program, source)
+    source = make_oldest(tmp_path / "junmai.db", photos=PHOTOS)
+    running = halted(program, source, COPYING)
     change(
         source,
         """INSERT INTO photos (id, file_path, file_name, import_time, status)
-            VALUES (9999, 'new', 'new', '', 'imported');
-        UPDATE jobs SET photo_id = 9999""",
+            VALUES (99999, 'new', 'new', '', 'imported');
+        UPDATE jobs SET photo_id = 99999""",
     )
     running.send_signal(signal.SIGCONT)
     program.end(running)
     target = source.with_suffix(".new.db")
     assert value(target, "SELECT count(*) FROM pragma_foreign_key_check") == 0
-    assert value(target, "SELECT count(*) FROM photos") == 5_000
+    assert value(target, "SELECT count(*) FROM photos") == PHOTOS
 
 
 def test_11_a_target_that_is_the_source_and_a_source_that_is_not_there_change_nothing(
@@ -210,8 +196,8 @@ def test_13_a_killed_migration_leaves_nothing_under_the_final_name(
     program: Program, tmp_path: Path
 ) -> None:
     """An empty valid database was left there."""
-    source = make_oldest(tmp_path / "junmai.db", photos=5_000)
-    running = halted_while_copying(program, source)
+    source = make_oldest(tmp_path / "junmai.db", photos=PHOTOS)
+    running = halted(program, source, COPYING)
     running.kill()
     running.communicate()
     assert not source.with_suffix(".new.db").exists()

@@ -14,7 +14,8 @@ from tests.harness.program import Program
 
 from data_migration_tool import DataMigrationTool
 
-SOURCE, TARGET = "data/junmai.db", "data/junmai_new.db"
+# As a person types them, with the separator of the system.
+SOURCE, TARGET = str(Path("data", "junmai.db")), str(Path("data", "junmai_new.db"))
 FIVE_FIELDS = ["original_path", "backup_path", "timestamp", "checksum", "file_size"]
 
 
@@ -77,7 +78,8 @@ def test_the_quick_start_migrates_backs_up_verifies_and_logs(
     log = the_log(program.folder)
     requires_shape_of_a_log(log, WHOLE)
     assert (log["source_db"], log["target_db"]) == (SOURCE, TARGET)
-    assert re.fullmatch(r"data/backups/junmai_backup_\d{8}_\d{6}\.db", log["backup_path"])
+    backup_path = Path(log["backup_path"]).as_posix()
+    assert re.fullmatch(r"data/backups/junmai_backup_\d{8}_\d{6}\.db", backup_path)
     backup, migration, verification = log["migration_log"]
     assert backup["backup_path"] == log["backup_path"]
     assert {table: migration["stats"][table] for table in OLD_TABLES} == counts
@@ -94,7 +96,7 @@ def test_a_backups_metadata_begins_with_the_five_fields(program: Program, source
     assert list(metadata)[:5] == FIVE_FIELDS
     assert [metadata[name] for name in FIVE_FIELDS] == [
         SOURCE,
-        f"data/backups/{image.name}",
+        str(Path("data", "backups", image.name)),
         image.stem.removeprefix("junmai_backup_"),
         hashlib.sha256(image.read_bytes()).hexdigest(),
         image.stat().st_size,
@@ -153,7 +155,8 @@ def test_the_example_of_the_python_api_works_as_it_stands(
     results = tool.verify_migration()
     tool.save_migration_log()
     assert success is True
-    assert re.fullmatch(r"data/backups/junmai_backup_\d{8}_\d{6}\.db", str(Path(backup_path)))
+    named = Path(backup_path).as_posix()
+    assert re.fullmatch(r"data/backups/junmai_backup_\d{8}_\d{6}\.db", named)
     counts = {table: len(found) for table, found in all_rows(at_home / SOURCE).items()}
     requires_shape_of_results(results, counts)
     assert (results["success"], results["errors"]) == (True, [])
