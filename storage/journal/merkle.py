@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterable
 
 HASH_BYTES = 32
+EMPTY_ROOT = hashlib.sha256().digest()
 
 _LEAF = b"\x00"
 _NODE = b"\x01"
@@ -21,6 +22,21 @@ def leaf_hash(entry: bytes) -> bytes:
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return the 32-byte hash of an inner node over its two children."""
     return hashlib.sha256(_NODE + left + right).digest()
+
+
+def tree_root(leaves: Iterable[bytes]) -> bytes:
+    """Return the 32-byte root of the tree over these leaf hashes, all of them held in memory.
+
+    That of no leaves is the SHA-256 of nothing.
+    """
+    layer = list(leaves)
+    if not layer:
+        return EMPTY_ROOT
+    while len(layer) > 1:
+        # Without a neighbour the last one rises as it is: the RFC's right subtree, the smaller one.
+        last = layer[len(layer) & ~1 :]
+        layer = [node_hash(*pair) for pair in zip(layer[::2], layer[1::2], strict=False)] + last
+    return layer[0]
 
 
 def frontier_append(frontier: Iterable[bytes], size: int, leaf: bytes) -> tuple[bytes, ...]:
@@ -43,7 +59,7 @@ def frontier_root(frontier: Iterable[bytes]) -> bytes:
     """Return the tree's 32-byte root; that of no leaves is the SHA-256 of nothing."""
     roots = list(frontier)
     if not roots:
-        return hashlib.sha256().digest()
+        return EMPTY_ROOT
     root = roots.pop()
     while roots:
         root = node_hash(roots.pop(), root)
