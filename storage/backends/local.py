@@ -219,7 +219,7 @@ class LocalBackend:
     def _has_links(self) -> bool:
         try:
             with _staged(self.folder) as one, _staged(self.folder) as other:
-                _write(one, b"")
+                one.touch(exist_ok=False)
                 other.hardlink_to(one)
         except OSError:
             return False

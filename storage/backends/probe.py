@@ -7,7 +7,6 @@ is there afterwards. Everything is tried on objects of its own below `state/prob
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -35,17 +34,16 @@ def probe(
     """
     # Locks first: where they are, everything that is put needs a checksum, elsewhere it may harm.
     locking = backend.trusting(Capabilities(object_lock=True))
-    seen = Capabilities(
-        atomic_rename=backend.capabilities().atomic_rename,
-        object_lock=locking.capabilities().object_lock
-        and _keeps_the_locked(locking, lock_seconds, sleep),
-    )
-    conditional = backend.trusting(replace(seen, conditional_put=True))
-    return replace(
-        seen,
-        conditional_put=conditional.capabilities().conditional_put
-        and _keeps_the_first(conditional),
-        versioning=_keeps_versions(backend.trusting(seen)),
+    locks = locking.capabilities().object_lock and _keeps_the_locked(locking, lock_seconds, sleep)
+    versions = _keeps_versions(backend.trusting(Capabilities(object_lock=locks)))
+    # A folder that a trial has made by now can say more than one that is not there.
+    conditional = backend.trusting(Capabilities(conditional_put=True, object_lock=locks))
+    possible = conditional.capabilities()
+    return Capabilities(
+        conditional_put=possible.conditional_put and _keeps_the_first(conditional),
+        atomic_rename=possible.atomic_rename,
+        object_lock=locks,
+        versioning=versions,
     )
 
 
@@ -94,10 +92,11 @@ def _keeps_the_locked(backend: Backend, seconds: float, sleep: Callable[[float],
             return False
         if backend.stat(name).retain_until is None:
             return False
-        refused = False
         try:
             backend.delete(name, despite_retention=True)
         except AccessDeniedError:
-            refused = backend.get(name, len(_SECOND)) == _SECOND
-        sleep(max(0.0, begun + seconds + 1 - time.monotonic()))
-        return refused
+            there = backend.get(name, len(_SECOND)) == _SECOND
+            # That the lock was the reason, its end must show: `_trial` deletes.
+            sleep(max(0.0, begun + seconds + 1 - time.monotonic()))
+            return there
+        return False

@@ -69,12 +69,13 @@ class Connection:
         """Yield an object's bytes `first` to `last` (inclusive) as (bytes in all, chunk).
 
         boto3 retries until an answer begins; one that breaks off later is taken up here where it
-        broke, as often in a row as other requests are tried, and only in the same object.
+        broke, in the same object only, and as often as other requests are tried while it hardly
+        gets on.
 
         Raises:
             JunmaiError: whichever of the tree fits.
         """
-        position, end, broken = first, last, 0
+        position, end, broken, broke_at = first, last, 0, first
         while True:
             if position or end is not None:
                 arguments["Range"] = f"bytes={position}-{'' if end is None else end}"
@@ -96,11 +97,11 @@ class Connection:
                             break
                         position += len(chunk)
                         yield end + 1 - first, chunk
-                        broken = 0
             except StorageUnavailableError:
-                broken += 1
+                broken = 1 if position - broke_at >= CHUNK else broken + 1
                 if broken >= self.options.attempts:
                     raise
+                broke_at = position
                 continue
             return
 
@@ -138,7 +139,25 @@ def _client(options: S3Options) -> Any:
         },
     )
     session = boto3.session.Session(profile_name=options.profile, region_name=options.region)
-    return session.client("s3", endpoint_url=options.endpoint_url, config=config)
+    client = session.client("s3", endpoint_url=options.endpoint_url, config=config)
+    client.meta.events.register("before-call.s3.CopyObject", _add_digest_of_nothing)
+    client.meta.events.register_first("needs-retry.s3", _let_through)
+    return client
+
+
+def _add_digest_of_nothing(params: dict[str, Any], **_: object) -> None:
+    """Add the MD5 of a copy's empty body, as a request for a lock needs some digest of its body."""
+    params["headers"]["Content-MD5"] = "1B2M2Y8AsgTpgAmY7PhCfg=="
+
+
+def _let_through(caught_exception: BaseException | None, **_: object) -> None:
+    """Raise what a signal's handler raised during a request.
+
+    botocore takes every exception there for a broken connection, and would try again.
+    """
+    cause = getattr(caught_exception, "kwargs", {}).get("error")
+    if isinstance(cause, JunmaiError):
+        raise cause
 
 
 @contextmanager
