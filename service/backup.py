@@ -16,6 +16,7 @@ from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.version import __version__
 from junmai_svc.storage.databases.connection import reading, require_database, size_of
 from junmai_svc.storage.databases.failures import translated
+from junmai_svc.storage.databases.lost_writes import require_written
 from junmai_svc.storage.databases.online_backup import take_image
 from junmai_svc.storage.databases.schema import Schema, read_schema
 from junmai_svc.storage.files import copy_permissions, identity_of, sha256_of
@@ -114,6 +115,7 @@ def image_of(context: Context, source: Path, image: Path) -> Schema:
         schema = read_schema(live)
         with context.progress.step(f"Backing up {source.name}", size_of(live), "bytes") as tick:
             take_image(live, image, tick)
+        require_written(live, schema, image)
     with translated("set the permissions of", image):
         copy_permissions(source, image)
     return schema

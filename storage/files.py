@@ -46,23 +46,26 @@ def sha256_of(path: Path, tick: Callable[[int], None] | None = None) -> str:
 
 
 def copy_hashing(source: Path, staged: Path, tick: Callable[[int], None] | None = None) -> str:
-    """Copy a file's bytes into a staged file, durably, and return their SHA-256 in hex.
+    """Copy a file's bytes into a staged file, durably, and return the copy's SHA-256 in hex.
 
-    The staged file must not exist. On return its content is on disk, its name is not yet.
+    The staged file must not exist. On return its content is on disk, its name is not yet. Hashed is
+    what the copy reads as, so that a write which was lost shows.
 
     Raises:
         OSError: one of the two can't be read or written.
     """
     digest = hashlib.sha256()
-    with source.open("rb", buffering=0) as file, staged.open("xb", buffering=0) as copy:
+    with source.open("rb", buffering=0) as file, staged.open("x+b", buffering=0) as copy:
         while chunk := file.read(CHUNK):
-            digest.update(chunk)
             view = memoryview(chunk)
             while view:
                 view = view[copy.write(view) :]
             if tick is not None:
                 tick(len(chunk))
         sync(copy.fileno())
+        copy.seek(0)
+        while chunk := copy.read(CHUNK):
+            digest.update(chunk)
     return digest.hexdigest()
 
 
@@ -83,10 +86,16 @@ def write_durably(final: Path, content: bytes, token: str, *, new: bool = False)
             file.write(content)
             file.flush()
             sync(file.fileno())
+        _require(staged, content)
         (switch_in_new if new else switch_in)(staged, final)
     except BaseException:
         staged.unlink(missing_ok=True)
         raise
+
+
+def _require(path: Path, content: bytes) -> None:
+    if path.read_bytes() != content:
+        raise OSError(errno.EIO, "A write was reported done and lost", str(path))
 
 
 def identity_of(path: Path) -> str:
