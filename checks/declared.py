@@ -37,10 +37,8 @@ class Constraint:
 
 def declared_constraints(table: TablePair) -> Iterator[Constraint]:
     """Yield the target's CHECKs, NOT NULLs, STRICT types and unique indexes of whole columns."""
-    origins = {
-        fold(pair.target.name): pair.source for pair in table.columns if pair.source is not None
-    }
-    yield from _checks(table, origins)
+    origins = _origins(table)
+    yield from declared_checks(table)
     for column in table.target.columns:
         yield from _of_column(table, column, origins.get(fold(column.name)))
     for index in table.target.indexes:
@@ -48,7 +46,9 @@ def declared_constraints(table: TablePair) -> Iterator[Constraint]:
             yield _unique(table, index, origins)
 
 
-def _checks(table: TablePair, origins: Mapping[str, Column]) -> Iterator[Constraint]:
+def declared_checks(table: TablePair) -> Iterator[Constraint]:
+    """Yield the target's CHECKs."""
+    origins = _origins(table)
     declared = check_expressions(table.source.sql) if table.source is not None else []
     in_source = {normalised(expression) for expression in declared}
     for expression in check_expressions(table.target.sql):
@@ -63,6 +63,11 @@ def _checks(table: TablePair, origins: Mapping[str, Column]) -> Iterator[Constra
             known=normalised(expression) in in_source
             and all(_is_same(name, origins) for name in columns),
         )
+
+
+def _origins(table: TablePair) -> Mapping[str, Column]:
+    """The source column of each target column that has one, by the target's folded name."""
+    return {fold(p.target.name): p.source for p in table.columns if p.source is not None}
 
 
 def _of_column(table: TablePair, column: Column, origin: Column | None) -> Iterator[Constraint]:

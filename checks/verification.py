@@ -13,6 +13,7 @@ from junmai_svc.checks import (
     schema,
     sqlite_file,
 )
+from junmai_svc.checks.declared import declared_checks
 from junmai_svc.checks.finding import CheckResult, Report
 from junmai_svc.storage.databases.mapping import TablePair
 from junmai_svc.storage.databases.names import fold
@@ -26,6 +27,7 @@ def verify(
     expected: Schema | None,
     *,
     backup: tuple[Path, str] | None = None,
+    source_broke: Mapping[str, int] | None = None,
     full: bool = False,
     limit: int = 20,
     on_table: Callable[[str], None] | None = None,
@@ -34,9 +36,10 @@ def verify(
 
     The target must be open for writing (`rw`), as SQLite forgets CHECK constraints otherwise.
     `expected` is the schema that the target should have, None if that is not known. `backup` is a
-    backup's file and its recorded SHA-256. `full` runs integrity_check in place of quick_check.
-    `limit` bounds the findings shown of each check of each table. `on_table` gets each table's name
-    when its checks are done.
+    backup's file and its recorded SHA-256. `source_broke` is what the source's rows were found to
+    break by `sqlite_file.integrity`, None if nobody looked. `full` runs integrity_check in place of
+    quick_check. `limit` bounds the findings shown of each check of each table. `on_table` gets each
+    table's name when its checks are done.
 
     Raises:
         sqlite3.Error: one side can't be read. Where the target is found to be damaged, what
@@ -49,7 +52,9 @@ def verify(
     if expected is not None:
         results.append(schema.check(expected, read_schema(pair.connection)))
     by_name = {fold(table.target.name): table for table in tables}
-    found = sqlite_file.integrity(pair.connection, full=full)
+    found = sqlite_file.integrity(
+        pair.connection, full=full, check_constraints=not _equal_rows_do(tables, source_broke)
+    )
     results.append(sqlite_file.check(found, limit=limit))
     try:
         for table in tables:
@@ -60,6 +65,19 @@ def verify(
         if not found.damage or not sqlite_file.is_damage(error):
             raise
     return Report(tuple(results))
+
+
+def _equal_rows_do(tables: Sequence[TablePair], broke: Mapping[str, int] | None) -> bool:
+    """Whether rows that are equal to the source's, as `rows` proves, can break no CHECK.
+
+    So it is where each CHECK is the source's too, and no row of the source broke any. New tables
+    have no rows, as `counts` proves.
+    """
+    return (
+        broke is not None
+        and not any(line.startswith("CHECK constraint failed") for line in broke)
+        and all(c.known for table in tables if table.source for c in declared_checks(table))
+    )
 
 
 def _checked(

@@ -177,6 +177,7 @@ def _verify(
                 backup=(image.snapshot.image, image.snapshot.manifest.checksum)
                 if image.snapshot
                 else None,
+                source_broke=image.examination.violations,
                 on_table=lambda _: tick(1) if tick is not None else None,
             )
         counts = {t.table: t.rows for t in result.copied}

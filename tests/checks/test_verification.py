@@ -175,3 +175,40 @@ def test_findings_are_bounded_in_each_check(two: TwoDatabases) -> None:
         ("foreign_keys", "photos"): (100, 3),
         ("constraints", "photos"): (100, 3),
     }
+
+
+@pytest.mark.parametrize("broke", [None, {}, {"CHECK constraint failed in photos": 1}])
+def test_what_is_known_of_the_source_never_hides_a_row_that_breaks_a_check(
+    two: TwoDatabases, broke: dict[str, int] | None
+) -> None:
+    """Be it a row that differs, a CHECK that only the target has, or one broken in both."""
+    loose = PHOTOS.replace(" CHECK (score BETWEEN 1 AND 5)", "").format("")
+    two.on_source(SESSIONS, loose)
+    two.on_target(SESSIONS, PHOTOS.format(""))
+    for path in (two.source, two.target):
+        insert(path, "photos", [(1, None, "/1.CR3", 3.0)])
+    two.on_source("UPDATE photos SET score = 9")
+    two.on_target("PRAGMA ignore_check_constraints = 1", "UPDATE photos SET score = 9")
+    with two.opened() as (pair, tables):
+        report = verify(pair, tables, None, source_broke=broke)
+    assert failed(report) == {("constraints", "photos")}
+
+
+def test_a_row_that_was_changed_to_break_the_sources_check_fails(two: TwoDatabases) -> None:
+    migrated(two)
+    two.on_target("PRAGMA ignore_check_constraints = 1", "UPDATE photos SET score = 9 WHERE id = 5")
+    with two.opened() as (pair, tables):
+        report = verify(pair, tables, None, source_broke={})
+    assert not report.passed
+    assert ("rows", "photos") in failed(report)
+
+
+def test_a_row_that_broke_the_check_in_the_source_is_known(two: TwoDatabases) -> None:
+    migrated(two)
+    broken = ("PRAGMA ignore_check_constraints = 1", "UPDATE photos SET score = 9 WHERE id = 5")
+    two.both(*broken)
+    line = "CHECK constraint failed in photos"
+    with two.opened() as (pair, tables):
+        report = verify(pair, tables, None, source_broke={line: 1})
+    assert report.passed
+    assert [finding.known for finding in report.findings] == [True]
