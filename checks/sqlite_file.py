@@ -74,7 +74,9 @@ def integrity(
         lines = [line for line in text.splitlines() if line != "ok" and not _is_heading(line)]
         total += len(lines)
         damage += lines[: SHOWN_LINES - len(damage)]
-    return Integrity(tuple(damage), total, violations, _null_tables(connection, violations))
+    # What is damaged is not stored or passed, and may not bear being read on.
+    null_tables = frozenset[str]() if damage else _null_tables(connection, violations)
+    return Integrity(tuple(damage), total, violations, null_tables)
 
 
 def is_violation(line: str) -> bool:
@@ -181,8 +183,11 @@ def _is_heading(line: str) -> bool:
     return line.startswith("*** in database ") and line.endswith(" ***")
 
 
-def _null_tables(connection: sqlite3.Connection, violations: Mapping[str, int]) -> frozenset[str]:
-    """The tables behind `NULL value in <table>.<column>`; either name may have a dot in it."""
+def _null_tables(connection: sqlite3.Connection, violations: Counter[str]) -> frozenset[str]:
+    """The tables behind `NULL value in <table>.<column>`; either name may have a dot in it.
+
+    Lines that are not true are dropped: SQLite 3.40 says so of sound columns, too.
+    """
     wanted = {text.removeprefix(_NULL) for text in violations if text.startswith(_NULL)}
     if not wanted:
         return frozenset()
@@ -190,5 +195,17 @@ def _null_tables(connection: sqlite3.Connection, violations: Mapping[str, int]) 
         "SELECT t.name, c.name"
         " FROM main.sqlite_schema AS t, pragma_table_xinfo(t.name, 'main') AS c"
         " WHERE t.type = 'table' AND t.sql NOT LIKE 'CREATE VIRTUAL TABLE%'"
-    )
-    return frozenset(table for table, column in columns if f"{table}.{column}" in wanted)
+    ).fetchall()
+    nulls: Counter[str] = Counter()
+    tables = set()
+    for table, column in columns:
+        if f"{table}.{column}" in wanted:
+            is_null = peewee.fn.typeof(node("t", column)) == peewee.SQL("'null'")
+            rows = count(connection, rows_of("main", table, "t"), is_null)
+            nulls[f"{_NULL}{table}.{column}"] += rows
+            tables |= {table} if rows else set()
+    for line in [text for text in violations if text.startswith(_NULL)]:
+        violations[line] = nulls[line]
+        if not nulls[line]:
+            del violations[line]
+    return frozenset(tables)

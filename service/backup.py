@@ -5,6 +5,7 @@ are counted in the manifest and never stop a backup.
 """
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import msgspec
 from junmai_svc.checks.image import Examination, examine
 from junmai_svc.service.context import Context
 from junmai_svc.service.operation import Operation, operation
+from junmai_svc.service.signals import unbroken
 from junmai_svc.service.version import __version__
 from junmai_svc.storage.databases.connection import reading, require_database, size_of
 from junmai_svc.storage.databases.failures import translated
@@ -68,10 +70,10 @@ def backup(
         def announce(claim: Staged) -> None:
             this.record("staged", staged=str(claim.image), image=str(claim.final))
 
-        with (
-            translated("write a backup into", context.store.folder),
-            context.store.stage(source.stem, taken, announce) as staged,
-        ):
+        with translated("write a backup into", context.store.folder), ExitStack() as staging:
+            with unbroken():
+                stage = context.store.stage(source.stem, taken, announce)
+                staged = staging.enter_context(stage)
             schema = image_of(context, source, staged.image)
             file = identity_of(staged.image)
             this.record("snapshot_taken", snapshot=staged.name, file=file)
@@ -99,7 +101,8 @@ def backup(
                 check=CheckFacts(method=found.method, violations=found.violations),
                 tool=f"junmai-svc {__version__}",
             )
-            snapshot = context.store.commit(staged, manifest)
+            with unbroken():
+                snapshot = context.store.commit(staged, manifest)
         this.record("stored", snapshot=snapshot.name, checksum=checksum, size=size)
         this.finish("verified", method=found.method)
         return Backup(this.id, snapshot, schema, found, time.monotonic() - begun)

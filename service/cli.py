@@ -5,13 +5,12 @@ Commands are imported when they are named, and they import their use case when t
 """
 
 import importlib
-import os
 import sys
 from pathlib import Path
 
 import click
 
-from junmai_svc.service.streams import print_any_name
+from junmai_svc.service.streams import print_any_name, reader_left
 from junmai_svc.service.version import __version__
 
 _COMMANDS = {
@@ -110,7 +109,7 @@ def main() -> None:
         code = 2
     except (click.Abort, KeyboardInterrupt):
         code = 130
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        reader_left()
         code = 0
     raise SystemExit(code if isinstance(code, int) else 0)

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from junmai_svc.service import logs, report, views
-from junmai_svc.service.exits import BUG, exit_code
+from junmai_svc.service.exits import BUG, DONE, exit_code
 from junmai_svc.service.signals import interruptible
+from junmai_svc.service.streams import reader_left
 from junmai_svc.storage.errors import JunmaiError
 
 
@@ -21,7 +22,7 @@ def at_edge(
     """Run a command with the log set up and signals handled, and return the process's exit code.
 
     No exception of it comes out, except those that are `passed_on`, which belong to the parser of
-    the arguments, and BrokenPipeError.
+    the arguments.
     """
     try:
         with logs.configured(log_level, log_file, quiet=sys.stderr.isatty()):
@@ -45,7 +46,8 @@ def _act(
     except passed_on:
         raise
     except BrokenPipeError:
-        raise
+        reader_left()
+        return DONE
     except Exception as error:  # noqa: BLE001  # no traceback for a user
         logs.log().error("bug", exc_info=error)
         report.show_bug(error, "see the log" if log_file else "use --log-file to see more")

@@ -22,6 +22,7 @@ from junmai_svc.service.migration_log import MigrationLog, error_lines, verifica
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.preflight import plan_for, plan_of, refuse_request
 from junmai_svc.service.replace import replace_database
+from junmai_svc.service.signals import ignore_from_here, unbroken
 from junmai_svc.storage.databases.digest import table_digest
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.online_backup import remove_database
@@ -91,7 +92,8 @@ def migrate(
             try:
                 _build(context, this, result, staged, log)
                 # Before the switch: from then on nothing may fail that a person must hear of.
-                result.log_path = log.save(context.store.folder, context.clock(), this.id)
+                with unbroken():
+                    result.log_path = log.save(context.store.folder, context.clock(), this.id)
                 _publish(context, this, result, staged)
             finally:
                 remove_database(staged)
@@ -207,6 +209,7 @@ def _publish(context: Context, this: Operation, result: Migration, staged: Path)
         if result.request.overwrite:
             result.replaced = replace_database(context, staged, target, Reason.PRE_OVERWRITE, this)
         else:
+            ignore_from_here()
             switch_in_new(staged, target)
 
 

@@ -16,6 +16,7 @@ import structlog
 from junmai_svc.service.exits import exit_code
 from junmai_svc.service.logs import log
 from junmai_svc.service.recovery import close_abandoned
+from junmai_svc.service.signals import unbroken
 from junmai_svc.storage.errors import JunmaiError, UsageError
 from junmai_svc.storage.journal.entry import NewEvent
 from junmai_svc.storage.journal.events import STARTS, event_type, stream_name
@@ -53,9 +54,10 @@ class Operation:
             JunmaiError: the journal can't be written; none of them is recorded.
         """
         stream, type_ = stream_name(self.kind, self.id), event_type(self.kind, name)
-        events = self.journal.append_all(
-            NewEvent(stream, type_, data, self.correlation, self._cause) for data in each
-        )
+        with unbroken():
+            events = self.journal.append_all(
+                NewEvent(stream, type_, data, self.correlation, self._cause) for data in each
+            )
         self._cause = events[-1].id if events else self._cause
         for data in each:
             log().info(f"{self.kind}.{name}", **data)
@@ -106,13 +108,14 @@ def operation(
     _require_text([str(database), *start.values(), folder])
     run = uuid7()
     with ExitStack() as stack:
-        stack.enter_context(RunLock(journal.path, run))
-        stack.enter_context(structlog.contextvars.bound_contextvars(run=run, command=kind))
-        close_abandoned(journal)
-        if exclusive:
-            identity = register_database(journal, database, run)
-            take_lease(journal, identity, run)
-            stack.callback(_release, journal, identity, run)
+        with unbroken():
+            stack.enter_context(RunLock(journal.path, run))
+            stack.enter_context(structlog.contextvars.bound_contextvars(run=run, command=kind))
+            close_abandoned(journal)
+            if exclusive:
+                identity = register_database(journal, database, run)
+                take_lease(journal, identity, run)
+                stack.callback(_release, journal, identity, run)
         this = Operation(journal, kind, run, parent.correlation if parent else run)
         # Paths are recorded as the person gave them; this is where they count from.
         process = {"pid": os.getpid(), "folder": folder}
@@ -126,6 +129,9 @@ def operation(
             if not this.ended:
                 _record_failure(this, error)
             raise
+        finally:
+            with unbroken():
+                stack.close()
 
 
 def _release(journal: Journal, identity: str, run: str) -> None:

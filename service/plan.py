@@ -116,7 +116,7 @@ def refuse_unplanned(source: Schema, target: Schema) -> None:
         return
     names = ", ".join(f"{table.name}.{column}" for table, column, _ in lost)
     raise PlanError(
-        f"The target schema has no place for {names}; nothing was written",
+        f"The target schema has no place for {names}; nothing was migrated",
         "Keep the values in a table of their own, which is carried over as it is (where a"
         " constraint, a view or a trigger uses the column, change that first), and run again: "
         + _remedy(*lost[0]),

@@ -7,6 +7,7 @@ from pathlib import Path
 from junmai_svc.service.backup import backup, image_of
 from junmai_svc.service.context import Context
 from junmai_svc.service.operation import Operation
+from junmai_svc.service.signals import ignore_from_here
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.replacing import Held, held, leftovers, set_aside
 from junmai_svc.storage.errors import IntegrityError
@@ -42,6 +43,7 @@ def replace_database(
             replaced = _keep(context, target, reason, parent)
         else:
             replaced = Replaced(None, _set_aside(context, database))
+        ignore_from_here()
         database.replace_by(staged)
     return replaced
 

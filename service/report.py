@@ -314,7 +314,8 @@ def _findings(view: View) -> Iterable[RenderableType]:
     yield table
     total = sum(check["total"] for check in view["checks"])
     shown = min(SHOWN_FINDINGS, len(findings))
-    yield Text(f"{total:,} findings in all, {shown} shown.")
+    noun = "finding" if total == 1 else "findings"
+    yield Text(f"{total:,} {noun} in all, {shown} shown.")
 
 
 def _short(value: object) -> str:

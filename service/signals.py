@@ -1,16 +1,31 @@
 """SIGINT and SIGTERM become InterruptedRunError, wherever the run is.
 
 Between bytecodes the handler raises; inside a long SQLite statement it can't, so it is remembered
-for the progress handler, which ends the statement (`storage.databases.interruption`).
+for the progress handler, which ends the statement (`storage.databases.interruption`). Where only
+all or nothing leaves things as they should be, the signal waits (`unbroken`); and once the new
+database is being switched in, it comes too late (`ignore_from_here`).
 """
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 from junmai_svc.storage.databases import interruption
 from junmai_svc.storage.errors import InterruptedRunError
+
+
+@dataclass
+class _State:
+    """`unbroken` counts the blocks that a signal has to wait for, `waiting` is one that waits."""
+
+    unbroken: int = 0
+    waiting: int | None = None
+    too_late: bool = False
+
+
+_state = _State()  # signals belong to the process, so does this
 
 
 @contextmanager
@@ -26,8 +41,12 @@ def interruptible() -> Iterator[None]:
     asked += [getattr(signal, name) for name in ("SIGBREAK",) if hasattr(signal, name)]
 
     def stop(signum: int, _frame: FrameType | None) -> None:
-        if interruption.received() is None:
-            interruption.remember(signum)
+        if _state.too_late or interruption.received() is not None:
+            return
+        interruption.remember(signum)
+        if _state.unbroken:
+            _state.waiting = signum
+        else:
             raise InterruptedRunError(signum)
 
     before = {number: signal.signal(number, stop) for number in asked}
@@ -37,3 +56,26 @@ def interruptible() -> Iterator[None]:
         for number, handler in before.items():
             signal.signal(number, handler)
         interruption.remember(None)
+        _state.waiting, _state.too_late = None, False
+
+
+@contextmanager
+def unbroken() -> Iterator[None]:
+    """Let a signal wait until the block, a short one, has come to its end.
+
+    Raises:
+        InterruptedRunError: a signal arrived meanwhile; what the block did is done.
+    """
+    _state.unbroken += 1
+    try:
+        yield
+    finally:
+        _state.unbroken -= 1
+    if _state.waiting is not None and not _state.unbroken:
+        signum, _state.waiting = _state.waiting, None
+        raise InterruptedRunError(signum)
+
+
+def ignore_from_here() -> None:
+    """Ignore signals for the rest of the run: what it does next is quick and is the very end."""
+    _state.too_late = True

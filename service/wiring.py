@@ -13,6 +13,7 @@ from junmai_svc.service.settings import (
     default_journal,
     existing_journal,
 )
+from junmai_svc.service.signals import unbroken
 from junmai_svc.service.version import __version__
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.snapshots.store import FileStore
@@ -60,4 +61,5 @@ def reading_journal(journal: Path | None) -> Journal:
 
 
 def _open(path: Path, *, create: bool) -> Journal:
-    return Journal.open(path, create=create, actor=actor(), clock=now, tool_version=__version__)
+    with unbroken():
+        return Journal.open(path, create=create, actor=actor(), clock=now, tool_version=__version__)

@@ -119,7 +119,8 @@ def _held(journal: Journal, database_id: str, taken: Event, holder: str) -> Lock
     what = f"the run {holder} ({command})" if isinstance(command, str) else f"the run {holder}"
     return LockedError(
         f"The database {name} is in use by {what}, begun {begun.time:%Y-%m-%d %H:%M:%S} UTC",
-        f"Wait until it has finished, or see what it does with `junmai-svc show {holder}`.",
+        "Wait until it has finished, or see what it does with"
+        f" `junmai-svc --journal {journal.path} show {holder}`.",
     )
 
 

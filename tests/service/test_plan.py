@@ -186,7 +186,7 @@ def test_columns_without_a_place_stop_the_plan_and_all_are_named() -> None:
             "CREATE TABLE jobs (id TEXT PRIMARY KEY, priority INTEGER NOT NULL, owner)",
         )
     assert "photos.rating, photos.my notes, jobs.owner" in caught.value.message
-    assert "nothing was written" in caught.value.message
+    assert "nothing was migrated" in caught.value.message
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_while_a_run_is_alive_its_lease_is_refused_to_others_by_name(
         f"The database {photos.resolve()} is in use by the run {holder} (migrate),"
         f" begun {begun.time:%Y-%m-%d %H:%M:%S} UTC"
     )
-    assert f"junmai-svc show {holder}" in refused.value.hint
+    assert f"show {holder}" in refused.value.hint
     assert types(journal, identifier) == ["registered", "lease_taken"]
 
 
