@@ -6,7 +6,6 @@ Commands are imported when they are named, and they import their use case when t
 
 import importlib
 import sys
-from pathlib import Path
 
 import click
 
@@ -54,17 +53,17 @@ class _LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="junmai-svc")
 @click.option(
     "--config",
-    type=click.Path(dir_okay=False, readable=False, path_type=Path),
+    type=click.Path(dir_okay=False, readable=False),
     help="The configuration.  [default: config/junmai.toml, if it is there]",
 )
 @click.option(
     "--journal",
-    type=click.Path(dir_okay=False, readable=False, path_type=Path),
+    type=click.Path(dir_okay=False, readable=False),
     help="The journal of all runs.  [default: journal.db beside the database]",
 )
 @click.option(
     "--log-file",
-    type=click.Path(dir_okay=False, readable=False, path_type=Path),
+    type=click.Path(dir_okay=False, readable=False),
     help="Append the JSON log to this file.  [default: stderr, where that is no terminal]",
 )
 @click.option(
@@ -77,9 +76,9 @@ class _LazyGroup(click.Group):
 @click.pass_context
 def cli(
     ctx: click.Context,
-    config: Path | None,
-    journal: Path | None,
-    log_file: Path | None,
+    config: str | None,
+    journal: str | None,
+    log_file: str | None,
     log_level: str,
 ) -> None:
     """Move a SQLite database to a new schema safely, prove it, and be able to go back.

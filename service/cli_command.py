@@ -61,18 +61,23 @@ def with_json(function: Command) -> Command:
         common = ctx.find_root().obj
 
         def act() -> int:
-            common["loaded"] = load(common["config"], os.environ)
+            common["loaded"] = load(_path(common["config"]), os.environ)
             return function(as_json=as_json, **options)
 
         return at_edge(
             act,
             as_json=as_json,
             log_level=common["log_level"],
-            log_file=common["log_file"],
+            log_file=_path(common["log_file"]),
             passed_on=(click.ClickException, click.Abort),
         )
 
     return run
+
+
+def _path(named: str | None) -> Path | None:
+    """A path that was named before the command, where it is a text: pathlib takes its time."""
+    return Path(named) if named is not None else None
 
 
 def journal_option(ctx: click.Context) -> Path | None:
@@ -80,8 +85,7 @@ def journal_option(ctx: click.Context) -> Path | None:
     from junmai_svc.service.settings import configured_journal
 
     common = ctx.find_root().obj
-    named: Path | None = common["journal"]
-    return named or configured_journal(common["loaded"])
+    return _path(common["journal"]) or configured_journal(common["loaded"])
 
 
 def named_store(ctx: click.Context, name: str) -> Path:
