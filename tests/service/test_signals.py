@@ -1,0 +1,84 @@
+"""Claims about signals: the first one ends the run, but never breaks what must be whole."""
+
+import signal
+
+import pytest
+
+from junmai_svc.service.signals import ignore_from_here, interruptible, unbroken
+from junmai_svc.storage.databases import interruption
+from junmai_svc.storage.errors import InterruptedRunError
+
+ASKED = (signal.SIGINT, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("signum", ASKED)
+def test_a_signal_is_told_by_its_number(signum: signal.Signals) -> None:
+    with pytest.raises(InterruptedRunError) as caught, interruptible():
+        signal.raise_signal(signum)
+    assert caught.value.signum == signum
+
+
+def cleaning_up(done: list[str]) -> None:
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.raise_signal(signal.SIGINT)
+        done.append("cleaned")
+
+
+def test_a_second_signal_does_not_tear_the_cleaning_up() -> None:
+    done: list[str] = []
+    with pytest.raises(InterruptedRunError), interruptible():
+        cleaning_up(done)
+    assert done == ["cleaned"]
+
+
+def being_whole(done: list[str]) -> None:
+    with unbroken():
+        with unbroken():
+            signal.raise_signal(signal.SIGTERM)
+            done.append("inner")
+        done.append("outer")
+    done.append("after")
+
+
+def test_a_signal_waits_for_the_end_of_what_must_be_whole() -> None:
+    done: list[str] = []
+    with pytest.raises(InterruptedRunError) as caught, interruptible():
+        being_whole(done)
+    assert done == ["inner", "outer"]
+    assert caught.value.signum == signal.SIGTERM
+
+
+def failing() -> None:
+    signal.raise_signal(signal.SIGINT)
+    raise ZeroDivisionError
+
+
+def test_an_error_meanwhile_is_the_one_that_is_told() -> None:
+    with pytest.raises(ZeroDivisionError), interruptible(), unbroken():
+        failing()
+
+
+def test_without_a_signal_nothing_is_raised() -> None:
+    with interruptible(), unbroken():
+        pass
+
+
+def test_at_the_very_end_a_signal_comes_too_late() -> None:
+    with interruptible():
+        ignore_from_here()
+        signal.raise_signal(signal.SIGINT)
+        with unbroken():
+            signal.raise_signal(signal.SIGTERM)
+        assert interruption.received() is None
+
+
+def test_the_next_run_can_be_stopped_again_and_the_old_handlers_are_back() -> None:
+    before = [signal.getsignal(signum) for signum in ASKED]
+    with interruptible():
+        ignore_from_here()
+    assert [signal.getsignal(signum) for signum in ASKED] == before
+    with pytest.raises(InterruptedRunError), interruptible():
+        signal.raise_signal(signal.SIGTERM)
+    assert interruption.received() is None
