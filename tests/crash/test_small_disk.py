@@ -1,4 +1,4 @@
-"""A disk that is really full: the old state stays, the message says so, and room is all it takes."""
+"""A disk that is really full: the old state stays, the message says so, room is all it takes."""
 
 import subprocess
 from collections.abc import Callable, Iterator
