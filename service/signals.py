@@ -49,6 +49,7 @@ def interruptible() -> Iterator[None]:
         else:
             raise InterruptedRunError(signum)
 
+    _state.waiting, _state.too_late = None, False
     before = {number: signal.signal(number, stop) for number in asked}
     try:
         yield

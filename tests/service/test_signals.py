@@ -50,6 +50,12 @@ def test_a_signal_waits_for_the_end_of_what_must_be_whole() -> None:
     assert caught.value.signum == signal.SIGTERM
 
 
+def test_what_came_too_late_in_an_earlier_run_is_in_time_in_the_next() -> None:
+    ignore_from_here()  # as a run inside another program does, where nobody handles signals
+    with pytest.raises(InterruptedRunError), interruptible():
+        signal.raise_signal(signal.SIGTERM)
+
+
 def failing() -> None:
     signal.raise_signal(signal.SIGINT)
     raise ZeroDivisionError
