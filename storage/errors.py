@@ -6,6 +6,7 @@
     ├── NotFoundError          a file, a snapshot, a run that should be there is not
     ├── LockedError            somebody else is using the database
     ├── AccessDeniedError      the operating system or the store refuses
+    │   └── RetainedError      an object lock keeps it (storage.backends.base)
     ├── IntegrityError         bytes are not what they should be
     │   └── ChecksumError      a digest differs from the recorded one
     ├── MigrationFailedError   the target was not published; source and backup are as they were
