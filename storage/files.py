@@ -199,12 +199,15 @@ def switch_in_new(staged: Path, final: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder with its parents, durably; does nothing where it is there.
+    """Make a folder with its parents, durably; one that is there is made durable.
 
     Raises:
         OSError: it can't be made.
     """
     if folder.is_dir():
+        # Another process may have made it just now, and not have come to syncing it yet.
+        with contextlib.suppress(PermissionError):
+            sync_folder(folder.parent)
         return
     missing = [folder, *(parent for parent in folder.parents if not parent.exists())]
     folder.mkdir(parents=True, exist_ok=True)
