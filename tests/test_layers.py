@@ -33,11 +33,15 @@ DOORS = {
     "click": TERMINAL,
     "rich": (*TERMINAL, "service/progress.py"),
     "peewee": DATABASES,
-    "sqlite3": DATABASES,
+    # The index of blocks is a cache of the store's own, no user's database.
+    "sqlite3": (*DATABASES, "storage/snapshots/blocks/index.py"),
     "playhouse": (),
     "boto3": ("storage/backends/s3.py",),
     "botocore": ("storage/backends/s3.py",),
     "apscheduler": ("service/daemon.py",),
+    "backports.zstd": ("storage/snapshots/blocks/compression.py",),
+    "compression.zstd": ("storage/snapshots/blocks/compression.py",),
+    "nacl": ("storage/snapshots/blocks/cipher.py", "storage/journal/signing.py"),
 }
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "misc"}
 
@@ -95,6 +99,9 @@ def test_a_module_imports_only_what_its_room_may(module: str) -> None:
         ("service/migrate.py", "from rich.table import Table"),
         ("service/progress.py", "import click"),
         ("storage/snapshots/store.py", "import sqlite3"),
+        ("storage/snapshots/blocks/packs.py", "import sqlite3"),
+        ("storage/snapshots/blocks/keys.py", "from nacl import secret"),
+        ("storage/snapshots/blocks/frames.py", "from backports import zstd"),
         ("storage/databases/schema.py", "from playhouse.migrate import migrate"),
         ("service/plan.py", "from storage.errors import PlanError"),
     ],
@@ -112,6 +119,8 @@ def test_the_rule_sees_a_breach(module: str, line: str) -> None:
         ("checks/counts.py", "import peewee\nfrom junmai_svc.storage.databases import pair"),
         ("storage/models/ddl.py", "from junmai_svc.storage.databases.schema import read_schema"),
         ("storage/journal/journal.py", "import sqlite3, peewee"),
+        ("storage/snapshots/blocks/index.py", "import sqlite3"),
+        ("storage/snapshots/blocks/compression.py", "from compression import zstd"),
     ],
 )
 def test_the_rule_lets_the_rest_through(module: str, line: str) -> None:

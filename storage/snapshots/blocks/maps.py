@@ -1,0 +1,134 @@
+"""Maps: where each block of an image lies; whole, or as changes to another map that is whole.
+
+Maps of a database that changes here and there grow with every snapshot. One that builds on an older
+one stays small; as that must be whole, there is one more look and never a chain. What it builds on
+is the other image's content, wherever that lies by then: maps may be replaced when blocks move.
+
+A map's name is random and stands in the snapshot's manifest. Were it the image's SHA-256, it would
+tell everybody whether a certain database is in a sealed store, and two writers of the same image
+would replace each other's maps.
+"""
+
+import os
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from junmai_svc.storage.snapshots.blocks.map_format import (
+    NAME_BYTES,
+    StoredMap,
+    decode,
+    encode,
+    refused,
+)
+from junmai_svc.storage.snapshots.blocks.packs import PackRef
+from junmai_svc.storage.snapshots.blocks.runs import PackList, RunReader, Runs
+from junmai_svc.storage.snapshots.blocks.sealing import Seal
+
+# Changes are worth a second look where they take at most a quarter of the whole map's bytes.
+WORTHWHILE = 4
+
+
+@dataclass(frozen=True)
+class ImageMap:
+    """Where all blocks of an image lie; `image` is its SHA-256 in hex, `size` its bytes.
+
+    `base` is the name of the map that this one is stored as changes to, empty where it is whole.
+    """
+
+    name: str
+    image: str
+    size: int
+    packs: tuple[PackRef, ...]
+    runs: Runs
+    base: str = ""
+
+    def has_places_of(self, other: "ImageMap") -> bool:
+        """True where both say the same of the same image, by whatever name."""
+        own = (self.image, self.size, self.packs, self.runs)
+        return own == (other.image, other.size, other.packs, other.runs)
+
+
+def new_map_name() -> str:
+    """Return a name that no other map has, in any store."""
+    return os.urandom(NAME_BYTES).hex()
+
+
+def encode_map(image_map: ImageMap, base: ImageMap | None, seal: Seal) -> tuple[ImageMap, bytes]:
+    """Return a map as it is to be stored, and its bytes: as changes to `base` where worthwhile.
+
+    `base` is a map that is stored whole, and stays; a good one is that which the last snapshot's
+    map builds on, or is. The returned map says whether it builds on it.
+
+    Raises:
+        ValueError: `base` is not whole.
+        UsageError: the image is larger or lies in more pieces than a map can say.
+    """
+    whole = encode(_whole(image_map), image_map.name, seal)
+    if base is not None:
+        if base.base:
+            raise ValueError(f"map {base.name} is not whole")
+        changes = encode(_changes(image_map, base), image_map.name, seal)
+        if len(changes) * WORTHWHILE <= len(whole):
+            return replace(image_map, base=base.name), changes
+    return replace(image_map, base=""), whole
+
+
+def read_map(name: str, get_map: Callable[[str], bytes], seal: Seal) -> ImageMap:
+    """Return the map of that name, and read the one it builds on where there is one.
+
+    `get_map` returns the bytes stored under a map's name, at most `LARGEST_MAP` of them.
+
+    Raises:
+        IntegrityError: one of the two is damaged, or they don't fit together.
+        JunmaiError: whatever `get_map` raises.
+    """
+    stored = decode(get_map(name), name, seal)
+    base = StoredMap("", 0, "", (), Runs())
+    if stored.base:
+        base = decode(get_map(stored.base), stored.base, seal)
+        if base.base:
+            raise refused(name, f"it builds on {stored.base}, which is not whole")
+    return _resolved(stored, base, name)
+
+
+def _whole(image_map: ImageMap) -> StoredMap:
+    runs = image_map.runs
+    from_one = Runs(array("I", (number + 1 for number in runs.packs)), runs.firsts, runs.lengths)
+    return StoredMap(image_map.image, image_map.size, "", image_map.packs, from_one)
+
+
+def _changes(image_map: ImageMap, base: ImageMap) -> StoredMap:
+    """The map with every block that lies where the base's map has it left to that map."""
+    packs, runs, before = PackList(), Runs(), RunReader(base.runs)
+    at = 0
+    for number, first, length in image_map.runs:
+        pack = image_map.packs[number]
+        offset = 0
+        for old in before.take(length):
+            if base.packs[old.pack] == pack and old.first == first + offset:
+                runs.append(0, at + offset, old.length)
+            else:
+                runs.append(packs.number(pack) + 1, first + offset, old.length)
+            offset += old.length
+        if offset < length:  # the image has grown
+            runs.append(packs.number(pack) + 1, first + offset, length - offset)
+        at += length
+    return StoredMap(image_map.image, image_map.size, base.name, packs.settled(), runs)
+
+
+def _resolved(stored: StoredMap, base: StoredMap, name: str) -> ImageMap:
+    packs, runs, before = PackList(), Runs(), RunReader(base.runs)
+    for number, first, length in stored.runs:
+        old = before.take(length)
+        if number:
+            runs.append(packs.number(stored.packs[number - 1]), first, length)
+            continue
+        if sum(run.length for run in old) != length:
+            raise refused(name, f"it reaches beyond the image of {stored.base}")
+        for run in old:
+            runs.append(packs.number(base.packs[run.pack - 1]), run.first, run.length)
+    settled = packs.settled()
+    if not {*settled} >= {*stored.packs}:
+        raise refused(name, f"{stored.base} says otherwise of a pack")
+    return ImageMap(name, stored.image, stored.size, settled, runs, stored.base)
