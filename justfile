@@ -18,7 +18,7 @@ test *args:
 
 # Measure against the baselines and write docs/benchmarks.md.
 bench *args:
-    python -m tests.bench {{args}}
+    python -m tests.bench --write {{args}}
 
 # Build the sdist, and the wheel from it, into dist/.
 wheel:

@@ -56,7 +56,8 @@ def examine(
         interruption.watch(copy, seconds=seconds)
         result = sqlite_file.integrity(copy, full=full_check)
         if result.damage:
-            raise IntegrityError(f"{of} is damaged: {result.damage[0]}", DAMAGED_HINT)
+            what = f"{of}, or the copy just made of it, is damaged: {result.damage[0]}"
+            raise IntegrityError(what, DAMAGED_HINT)
         violations = dict(result.violations)
         for orphan in foreign_keys.orphans(copy, schema):
             violations[f"foreign key {orphan.child} -> {orphan.parent}"] = orphan.rows

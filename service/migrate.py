@@ -94,11 +94,12 @@ def migrate(
                 # Before the switch: from then on nothing may fail that a person must hear of.
                 with unbroken():
                     result.log_path = log.save(context.store.folder, context.clock(), this.id)
+                done = fitting(context.store, outcome(result))
                 _publish(context, this, result, staged)
             finally:
                 remove_database(staged)
                 remove_database(_scratch(staged))
-        this.conclude("verified", **fitting(context.store, outcome(result)))
+        this.conclude("verified", **done)
         return result
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from uuid import uuid4
 
 from junmai_svc.storage.errors import IntegrityError, JunmaiError, NotFoundError
 from junmai_svc.storage.files import (
@@ -121,7 +122,7 @@ class FileStore:
         path = self.folder / "details" / f"{digest}.json"
         if not path.exists():
             make_folder(path.parent)
-            write_durably(path, content, "details")
+            write_durably(path, content, uuid4().hex)  # nobody else can have staged it
         return digest
 
     def snapshots(self) -> tuple[list[Snapshot], list[Unreadable]]:
