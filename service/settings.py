@@ -98,13 +98,8 @@ def existing_store(named: Path | None) -> Path:
         NotFoundError: there is none; the message names the places.
     """
     places = [named] if named else [Path(BACKUP_FOLDER), Path("data", BACKUP_FOLDER)]
-    found = next((place for place in places if place.is_dir()), None)
-    if found is None:
-        raise NotFoundError(
-            f"No store found; looked at {', '.join(str(place) for place in places)}",
-            "Name the folder of the snapshots.",
-        )
-    return found
+    found = [place for place in places if place.is_dir()]
+    return _first(found, "store", places, "Name the folder of the snapshots.")
 
 
 def existing_journal(named: Path | None) -> Path:
@@ -114,13 +109,15 @@ def existing_journal(named: Path | None) -> Path:
         NotFoundError: there is none; the message names the places.
     """
     places = [named] if named else [Path(JOURNAL_NAME), Path("data", JOURNAL_NAME)]
-    found = next((place for place in places if place.exists()), None)
-    if found is None:
-        raise NotFoundError(
-            f"No journal found; looked at {', '.join(str(place) for place in places)}",
-            "Name it with --journal, before the command.",
-        )
-    return found
+    found = [place for place in places if place.exists()]
+    return _first(found, "journal", places, "Name it with --journal, before the command.")
+
+
+def _first(found: list[Path], what: str, places: list[Path], hint: str) -> Path:
+    if not found:
+        looked_at = ", ".join(str(place) for place in places)
+        raise NotFoundError(f"No {what} found; looked at {looked_at}", hint)
+    return found[0]
 
 
 def actor() -> str:
