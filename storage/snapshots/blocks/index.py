@@ -1,8 +1,8 @@
 """Which pack has which block: a local cache of the footers of a store's packs, in SQLite.
 
 It is asked for changed blocks only, and may be deleted at any time: it is filled again from the
-footers. The blocks of this run are kept in a dict until there are 131,072 of them or the run ends,
-and only then written, in order; a first image of up to 512 MiB asks SQLite nothing.
+footers. The blocks of this run are kept in a dict until there are 65,536 of them or the run ends,
+and only then written, in order; a first image of up to 256 MiB asks SQLite nothing.
 
 Nothing is believed that the store does not confirm: `keep_only` forgets the packs that are gone. A
 pack with a damaged block is not trusted with unchanged blocks either, see `trusts`.
@@ -28,7 +28,7 @@ from junmai_svc.storage.snapshots.blocks.packs import PackRef
 
 FORMAT = 1
 MEMORY = Path(":memory:")
-LARGEST_BUFFER = 1 << 17
+LARGEST_BUFFER = 1 << 16
 
 # A location is a pack's number and, in the lowest 16 bits, the number of a block in it.
 _BLOCK_BITS = 16
