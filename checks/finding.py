@@ -58,6 +58,11 @@ class CheckResult:
     seconds: float = 0.0
 
     @property
+    def subject(self) -> str:
+        """The check and its table, as events name it."""
+        return f"{self.check} {self.table}".strip()
+
+    @property
     def verdict(self) -> Verdict:
         """OK without findings, KNOWN where all of them were in the source already, else FAILED."""
         if self.total == 0:

@@ -56,8 +56,8 @@ def checked(report: Report) -> dict[str, Any]:
     failed = [result for result in report.results if result.verdict is Verdict.FAILED]
     return {
         "checks": len(report.results),
-        "failed": {f"{r.check} {r.table}".strip(): r.total for r in failed},
-        "known": {f"{r.check} {r.table}".strip(): r.known for r in report.results if r.known},
+        "failed": {r.subject: r.total for r in failed},
+        "known": {r.subject: r.known for r in report.results if r.known},
     }
 
 

@@ -134,7 +134,7 @@ def _finish(this: Operation, report: Report) -> None:
     if report.passed:
         this.finish("completed", checks=len(report.results))
     else:
-        failed = {f"{r.check} {r.table}".strip(): r.total for r in report.results if r.total}
+        failed = {r.subject: r.total for r in report.results if r.total}
         this.finish("mismatch_found", findings=failed)
 
 

@@ -216,10 +216,12 @@ def snapshots_view(
             }
             for snapshot in good
         ],
-        "unreadable": [
-            {"manifest": str(item.path), "problem": item.problem.message} for item in bad
-        ],
+        "unreadable": _unreadable_view(bad),
     }
+
+
+def _unreadable_view(bad: Sequence[Unreadable]) -> list[View]:
+    return [{"manifest": str(item.path), "problem": item.problem.message} for item in bad]
 
 
 def prune_view(plan: PrunePlan, pruned: Pruned | None) -> View:
@@ -239,10 +241,7 @@ def prune_view(plan: PrunePlan, pruned: Pruned | None) -> View:
         ],
         "deleted": list(pruned.deleted) if pruned else [],
         "bytes": plan.freed,
-        "unreadable": [
-            {"manifest": str(item.path), "problem": item.problem.message}
-            for item in plan.unreadable
-        ],
+        "unreadable": _unreadable_view(plan.unreadable),
     }
 
 
