@@ -149,7 +149,9 @@ class StoreSection(_Section, frozen=True):
 class DatabaseSection(_Section, frozen=True):
     """A database that the daemon backs up. There may be any number."""
 
-    name: Annotated[Name, Meta(description="What it is called in all reports.", examples=["junmai"])]
+    name: Annotated[
+        Name, Meta(description="What it is called in all reports.", examples=["junmai"])
+    ]
     path: Annotated[Text, Meta(description="Its file.", examples=["../data/junmai.db"])]
     schedule: Annotated[
         ScheduleText,
