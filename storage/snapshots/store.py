@@ -7,7 +7,7 @@ take the same name, without any lock.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +22,9 @@ from junmai_svc.storage.files import (
     copy_hashing,
     make_folder,
     sha256_of,
+    staged_path,
     switch_in,
+    switch_in_new,
     sync_folder,
     token_of,
     write_durably,
@@ -31,12 +33,14 @@ from junmai_svc.storage.snapshots.base import (
     DETAILS,
     HOLDS,
     LATEST,
+    Announce,
     Snapshot,
     Staged,
     Tick,
     Unreadable,
     checked,
     require_checksum,
+    taken,
 )
 from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
 from junmai_svc.storage.snapshots.manifest import (
@@ -69,7 +73,7 @@ class FileStore:
 
     @contextmanager
     def stage(
-        self, stem: str, when: datetime, announce: Callable[[Staged], None] | None = None
+        self, stem: str, when: datetime, announce: Announce | None = None
     ) -> Iterator[Staged]:
         """Claim a name for a snapshot of `stem` taken at `when` (UTC); released at the end.
 
@@ -85,9 +89,27 @@ class FileStore:
             yield staged
 
     @contextmanager
-    def _staging(
-        self, base: str, announce: Callable[[Staged], None], wanted: str = ""
-    ) -> Iterator[Staged]:
+    def stage_as(self, name: str, announce: Announce | None = None) -> Iterator[Staged]:
+        """Yield a path for the image of that name; see `SnapshotStore.stage_as`.
+
+        It is no claim: two may be at it, and one of them gets the name.
+
+        Raises:
+            TakenError: a snapshot has the name, or a backup has claimed it.
+            OSError: the folder can't be made or written.
+        """
+        make_folder(self.folder)
+        if self._claimed(name).exists() or self._listed(name).exists():
+            raise taken(name, self.url)
+        image = staged_path(self._final(name), uuid4().hex[:12])
+        (announce or _unheard)(staged := Staged(name, image, self._final(name), exact=True))
+        try:
+            yield staged
+        finally:
+            image.unlink(missing_ok=True)
+
+    @contextmanager
+    def _staging(self, base: str, announce: Announce, wanted: str = "") -> Iterator[Staged]:
         make_folder(self.folder)
         staged = self._claim(base, announce, wanted or base)
         try:
@@ -102,18 +124,23 @@ class FileStore:
     def commit(self, staged: Staged, manifest: Manifest, tick: Tick | None = None) -> Snapshot:
         """Make a staged image whose content is durable a snapshot: image first, then manifest.
 
-        The image is hashed where its manifest does not say its checksum yet.
+        The image is hashed where its manifest does not say its checksum yet, and where it comes
+        from elsewhere.
 
         Raises:
+            ChecksumError: it is not what the manifest says; nothing is stored.
+            TakenError: another has the exact name.
             OSError: it can't be written; the snapshot then does not exist.
         """
-        final = self._final(staged.name)
-        if manifest.checksum == UNKNOWN:
+        final, listed = self._final(staged.name), self._listed(staged.name)
+        if staged.exact or manifest.checksum == UNKNOWN:
             manifest = checked(manifest, sha256_of(staged.image, tick), staged.image)
-        listed = final.with_suffix(".json")
         manifest = msgspec.structs.replace(
             manifest, name=staged.name, layout=self.layout, map="", backup_path=str(final)
         )
+        if staged.exact:
+            self._commit_exactly(staged, manifest)
+            return Snapshot(manifest, final, self.url)
         try:
             switch_in(staged.image, final)
             write_durably(listed, encode(manifest), token_of(manifest.run))
@@ -124,7 +151,36 @@ class FileStore:
             raise
         return Snapshot(manifest, final, self.url)
 
-    def put(self, image: Path, manifest: Manifest, tick: Tick | None = None) -> Snapshot:
+    def _commit_exactly(self, staged: Staged, manifest: Manifest) -> None:
+        final, listed = self._final(staged.name), self._listed(staged.name)
+        ours = True
+        try:
+            switch_in_new(staged.image, final)
+        except FileExistsError:
+            ours = False
+            # An image that somebody died over, or is just committing, may be this very one.
+            if listed.exists() or sha256_of(final) != manifest.checksum:
+                raise taken(staged.name, self.url) from None
+        try:
+            # After the name was taken: a backup that claims it looks for it after that.
+            if self._claimed(staged.name).exists():
+                raise taken(staged.name, self.url)  # noqa: TRY301  # tidied up like the rest
+            token = token_of(staged.run or manifest.run)
+            write_durably(listed, encode(manifest), token, new=True)
+        except FileExistsError:
+            raise taken(staged.name, self.url) from None
+        except BaseException:
+            if ours and not listed.exists():
+                final.unlink(missing_ok=True)
+            raise
+
+    def put(
+        self,
+        image: Path,
+        manifest: Manifest,
+        tick: Tick | None = None,
+        announce: Announce | None = None,
+    ) -> Snapshot:
         """Store a copy of an image under the manifest's name or the next free one.
 
         Raises:
@@ -134,10 +190,9 @@ class FileStore:
         base, found = manifest.name, NAME.fullmatch(manifest.name)
         if found and found["again"]:
             base = base.removesuffix(f"_{found['again']}")
-        with self._staging(base, _unheard, manifest.name) as staged:
-            staged.image.unlink()
-            manifest = checked(manifest, copy_hashing(image, staged.image, tick), image)
-            return self.commit(staged, manifest)
+        with self._staging(base, announce or _unheard, manifest.name) as staged:
+            copied = copy_hashing(image, staged.image, tick, new=False)
+            return self.commit(staged, checked(manifest, copied, image))
 
     def fetch(self, snapshot: Snapshot, path: Path, tick: Tick | None = None) -> None:
         """Copy a snapshot's image into a new file, durable and proven.
@@ -287,11 +342,17 @@ class FileStore:
     def _final(self, name: str) -> Path:
         return self.folder / f"{name}.db"
 
-    def _claim(self, base: str, announce: Callable[[Staged], None], wanted: str) -> Staged:
+    def _listed(self, name: str) -> Path:
+        return self.folder / f"{name}.json"
+
+    def _claimed(self, name: str) -> Path:
+        return self.folder / f".{name}.db{STAGED_SUFFIX}"
+
+    def _claim(self, base: str, announce: Announce, wanted: str) -> Staged:
         again = 1
         name = wanted
         while True:
-            claim = Staged(name, self.folder / f".{name}.db{STAGED_SUFFIX}", self._final(name))
+            claim = Staged(name, self._claimed(name), self._final(name))
             again += 1
             name = f"{base}_{again}"
             if claim.image.exists() or not self._is_free(claim.name):

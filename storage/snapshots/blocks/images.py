@@ -7,6 +7,7 @@ that no pruner has marked.
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -19,14 +20,20 @@ from junmai_svc.storage.errors import (
     NotFoundError,
     StorageUnavailableError,
 )
-from junmai_svc.storage.snapshots.base import Tick, checked
-from junmai_svc.storage.snapshots.blocks.committing import ConflictError, NameTakenError, publish
+from junmai_svc.storage.snapshots.base import Tick, checked, taken
+from junmai_svc.storage.snapshots.blocks.committing import (
+    ConflictError,
+    NameTakenError,
+    adopt,
+    publish,
+)
 from junmai_svc.storage.snapshots.blocks.index import BlockIndex
 from junmai_svc.storage.snapshots.blocks.map_format import LARGEST_MAP
 from junmai_svc.storage.snapshots.blocks.maps import ImageMap, encode_map, read_map
 from junmai_svc.storage.snapshots.blocks.packs import Footer, read_footer
 from junmai_svc.storage.snapshots.blocks.places import (
     MANIFEST_SUFFIX,
+    PENDING,
     SNAPSHOTS,
     manifest_object,
     map_object,
@@ -38,11 +45,32 @@ from junmai_svc.storage.snapshots.blocks.reading import restore_image
 from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal
 from junmai_svc.storage.snapshots.blocks.writing import Previous, StoredImage, store_image
 from junmai_svc.storage.snapshots.cache import StoreCache
-from junmai_svc.storage.snapshots.manifest import Manifest, encode
+from junmai_svc.storage.snapshots.manifest import (
+    LARGEST_MANIFEST,
+    Manifest,
+    encode,
+    parse_manifest,
+)
 from junmai_svc.storage.snapshots.naming import names_from
 
 ATTEMPTS = 5
 FETCHES = 8
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A snapshot that is to be stored; an `exact` one gets its manifest's name or none."""
+
+    image: Path
+    manifest: Manifest
+    retain_until: datetime | None
+    exact: bool
+
+
+def _needed(image_map: ImageMap) -> set[str]:
+    """The objects that a snapshot with this map can't do without."""
+    maps = {map_object(name) for name in (image_map.name, image_map.base) if name}
+    return maps | {pack_object(pack.name) for pack in image_map.packs}
 
 
 class BlockImages:
@@ -56,7 +84,13 @@ class BlockImages:
         self.cache = cache
 
     def store(
-        self, image: Path, manifest: Manifest, retain_until: datetime | None, tick: Tick | None
+        self,
+        image: Path,
+        manifest: Manifest,
+        retain_until: datetime | None,
+        tick: Tick | None,
+        *,
+        exact: bool = False,
     ) -> Manifest:
         """Store the blocks of an image that the store lacks, its map and its manifest.
 
@@ -65,14 +99,17 @@ class BlockImages:
 
         Raises:
             ChecksumError: the image is not what the manifest says; there is no such snapshot.
+            TakenError: another has the exact name.
             JunmaiError: the store or the cache can't be used; there is then no such snapshot, or
                 it is whole.
         """
+        previous = self.cache.previous(manifest.original_path, self.seal)
+        wanted = _Wanted(image, manifest, retain_until, exact)
         for attempt in range(ATTEMPTS):
             try:
-                return self._attempt(image, manifest, retain_until, tick if not attempt else None)
+                return self._attempt(wanted, previous, tick if not attempt else None)
             except ConflictError:
-                continue
+                previous = None  # its map may be gone for good
         raise StorageUnavailableError(
             f"Can't store {manifest.name} in {self.backend.url}: it is being pruned all the time",
             "Run the same command again when the prune has ended.",
@@ -165,11 +202,8 @@ class BlockImages:
                 if found is not None:
                     index.add(found.pack, found.digests)
 
-    def _attempt(
-        self, image: Path, manifest: Manifest, retain_until: datetime | None, tick: Tick | None
-    ) -> Manifest:
-        database = manifest.original_path
-        previous = self.cache.previous(database, self.seal)
+    def _attempt(self, wanted: _Wanted, previous: Previous | None, tick: Tick | None) -> Manifest:
+        image, manifest, retain_until = wanted.image, wanted.manifest, wanted.retain_until
 
         def put_pack(name: str, content: bytes) -> None:
             self.backend.put(pack_object(name), content, retain_until=retain_until)
@@ -188,14 +222,13 @@ class BlockImages:
                 )
             manifest = checked(manifest, stored.map.image, image)
             image_map, new = self._put_map(stored, previous, retain_until)
-            needed = {map_object(n) for n in (image_map.name, image_map.base) if n}
-            needed |= {pack_object(pack.name) for pack in image_map.packs}
             manifest = msgspec.structs.replace(
                 manifest, layout=self.name, map=image_map.name, new_bytes=stored.new_bytes + new
             )
-            manifest = self._publish(manifest, needed, retain_until)
-            self.cache.remember(database, digests, image_map)
-        return manifest
+            published = self._publish(manifest, _needed(image_map), wanted)
+            if published.map == image_map.name:
+                self.cache.remember(manifest.original_path, digests, image_map)
+        return published
 
     def _put_map(
         self, stored: StoredImage, previous: Previous | None, retain_until: datetime | None
@@ -218,21 +251,36 @@ class BlockImages:
         except IntegrityError:
             return None
 
-    def _publish(
-        self, manifest: Manifest, needed: set[str], retain_until: datetime | None
-    ) -> Manifest:
+    def _publish(self, manifest: Manifest, needed: set[str], wanted: _Wanted) -> Manifest:
         certain = self.backend.capabilities().conditional_put
-        for name in names_from(manifest.name, certain=certain):
+        for name in names_from(manifest.name, certain=certain, exact=wanted.exact):
             named = msgspec.structs.replace(
                 manifest, name=name, backup_path=f"{self.backend.url}/{manifest_object(name)}"
             )
             content = self.seal.close(encode(named), Place(Kind.MANIFEST, name.encode()))
             try:
-                publish(self.backend, name, content, needed, retain_until)
+                publish(self.backend, name, content, needed, wanted.retain_until)
             except NameTakenError:
                 continue
             return named
-        raise AssertionError("names never end")
+        return self._adopted(manifest, wanted.retain_until)
+
+    def _adopted(self, manifest: Manifest, retain_until: datetime | None) -> Manifest:
+        """Publish what somebody who died had made ready under the name, where it is this image.
+
+        Whoever is alive after all finds it published.
+        """
+        refusal = taken(manifest.name, self.backend.url)
+        try:
+            content = self.backend.get(f"{PENDING}{manifest.name}", LARGEST_MANIFEST)
+            opened = bytes(self.seal.open(content, Place(Kind.MANIFEST, manifest.name.encode())))
+            found = parse_manifest(opened, manifest.name, "a pending manifest", self.name)
+            if found.checksum != manifest.checksum:
+                raise refusal
+            adopt(self.backend, found.name, _needed(self.map(found.map)), retain_until)
+        except (NotFoundError, IntegrityError, ConflictError, NameTakenError):
+            raise refusal from None
+        return found
 
     def _restore(self, image_map: ImageMap, path: Path, tick: Callable[[int], None] | None) -> str:
         with translated(f"write {path}"):
