@@ -94,6 +94,11 @@ class StoreCache:
             _replace(path, content)
         return content
 
+    def forget_manifest(self, name: str) -> None:
+        """Forget a manifest. Never fails."""
+        with suppress(OSError):
+            (self._manifests / name).unlink(missing_ok=True)
+
     def keep_manifests(self, names: frozenset[str]) -> None:
         """Forget all manifests but these. Never fails."""
         with suppress(OSError):

@@ -181,8 +181,7 @@ class ObjectStore:
         for name, found in self.images.manifests():
             names.add(name)
             try:
-                content = self.cache.manifest(name, found.size, lambda: self._read(name))  # noqa: B023  # called at once
-                good.append(Snapshot(self._manifest(name, content), None, self.url))
+                good.append(Snapshot(self._listed(name, found.size), None, self.url))
             except NotFoundError:
                 continue  # pruned meanwhile
             except IntegrityError as problem:
@@ -243,6 +242,18 @@ class ObjectStore:
                 f"Details {digest} in {self.url} are not what they were", "Look into other stores."
             )
         return content
+
+    def _listed(self, name: str, size: int) -> Manifest:
+        """A manifest for a listing: the one in the cache, if that is good."""
+
+        def read() -> bytes:
+            return self._read(name)
+
+        try:
+            return self._manifest(name, self.cache.manifest(name, size, read))
+        except IntegrityError:
+            self.cache.forget_manifest(name)  # it may be the cache that is damaged
+            return self._manifest(name, self.cache.manifest(name, size, read))
 
     def _read(self, name: str) -> bytes:
         return self.backend.get(self.images.manifest_object(name), LARGEST_MANIFEST)
