@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from junmai_svc.service.logs import log
-from junmai_svc.service.stores import LOST_KEY, Place, make_store, seal_of
+from junmai_svc.service.stores import LOST_KEY, Place, make_store, refuse_remains, seal_of
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import (
     AccessDeniedError,
@@ -152,6 +152,7 @@ def _refuse(place: Place, *, sealed: bool) -> None:
         raise UsageError(
             f"There is a store at {place.backend.url} already", "See it with `store show`."
         )
+    refuse_remains(place.backend)
     layout = place.section.layout or "blocks"
     if sealed and layout != "blocks":
         raise UsageError(
