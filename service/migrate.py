@@ -147,14 +147,11 @@ def _taken(context: Context, this: Operation, result: Migration, scratch: Path) 
                 backing_up(context, request.source, Reason.MIGRATION, full_check=True, parent=this)
             )
             snapshot = kept.snapshot
-            # Not in a store of its own: named, so that whoever comes after a crash removes it.
-            borrowed = {} if kept.image == snapshot.image else {"borrowed": str(kept.image)}
             this.record(
                 "backup_linked",
                 snapshot=snapshot.name,
                 checksum=snapshot.manifest.checksum,
                 backup=kept.run,
-                **borrowed,
             )
             result.snapshot, result.failed_stores = snapshot, kept.failed
             image = Image(kept.image, kept.schema, kept.examination, snapshot)
