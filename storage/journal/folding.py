@@ -54,7 +54,7 @@ def changes(event: Event, row_of: RowOf) -> list[Change]:
         return _deleted(event, run, row_of)
     if not ends:
         run = run | {"snapshot": _text(event, "snapshot")}
-        found = [] if kind.name != "stored" else [_stored(event, run)]
+        found = [_stored(event, run)] if kind.name == "stored" else []
         return [(RUNS, event.stream, run), *found]
     return _ended(event, kind.category, kind.name, run, row_of)
 
@@ -91,6 +91,9 @@ def snapshot_key(store: str | None, name: str) -> str:
 
 
 def _started(event: Event, category: str) -> Row:
+    process = event.data.get("process")
+    folder = process.get("folder") if isinstance(process, dict) else None
+    folder = folder if isinstance(folder, str) else None
     fields = ("database", "source", "target", "command", "reason")
     return {field: _text(event, field) for field in fields} | {
         "kind": category,
@@ -100,7 +103,8 @@ def _started(event: Event, category: str) -> Row:
         "actor": event.actor,
         "snapshot": None,
         "subject": _text(event, "snapshot"),
-        "store": _place(event),
+        "store": _placed(_text(event, "store"), folder),
+        "folder": folder,
         "message": None,
         "position": event.position,
     }
@@ -124,9 +128,10 @@ def _ended(event: Event, category: str, name: str, run: Row, row_of: RowOf) -> l
 def _stored(event: Event, run: Row) -> Change:
     name = run["snapshot"] or ""
     size = event.data.get("size")
+    store = _placed(_text(event, "store"), run["folder"]) or run["store"]
     row = {
         "snapshot": name,
-        "store": run["store"],
+        "store": store,
         "run": event.stream,
         "database": run["database"],
         "reason": run["reason"],
@@ -136,7 +141,7 @@ def _stored(event: Event, run: Row) -> Change:
         "position": event.position,
         "deleted": None,
     }
-    return SNAPSHOTS, snapshot_key(run["store"], name), row
+    return SNAPSHOTS, snapshot_key(store, name), row
 
 
 def _deleted(event: Event, run: Row, row_of: RowOf) -> list[Change]:
@@ -161,11 +166,9 @@ def _database(event: Event, name: str, row_of: RowOf) -> list[Change]:
     return [(DATABASES, key, row | {"lease": lease})]
 
 
-def _place(event: Event) -> str | None:
-    """The store that a run named, as an absolute path or a URL."""
-    store, process = _text(event, "store"), event.data.get("process")
-    folder = process.get("folder") if isinstance(process, dict) else None
-    if store is None or "://" in store or not isinstance(folder, str):
+def _placed(store: str | None, folder: str | None) -> str | None:
+    """Return a store as a URL or an absolute path; a relative one counts from where the run was."""
+    if store is None or "://" in store or folder is None:
         return store
     return os.path.normpath(os.path.join(folder, store))  # noqa: PTH118  # a text, no file
 
