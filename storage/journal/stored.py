@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import cast
 
 from junmai_svc.storage.journal.entry import damaged
+from junmai_svc.storage.journal.failures import DAMAGED_HINT, DivergedError
 from junmai_svc.storage.journal.growing import GrowingTree
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.merkle import leaf_hash
@@ -44,14 +45,19 @@ def proven(journal: Journal, begin: int, end: int) -> Iterator[list[Pair]]:
     """Give the same, each entry compared with its leaf hash.
 
     Raises:
-        IntegrityError: one is missing or was edited; the message names its position.
+        IntegrityError: one is missing.
+        DivergedError: one was edited.
         JunmaiError: as `Journal.read`.
     """
     for step in pairs(journal, begin, end):
         for number, (entry, stored) in enumerate(step):
             if leaf_hash(entry) != stored:
-                why = "EDITED: its hash is not that of its entry"
-                raise damaged(journal.path, begin + number, why)
+                raise DivergedError(
+                    "EDITED",
+                    begin + number,
+                    f"the entry in {journal.path} is not what its hash says",
+                    DAMAGED_HINT,
+                )
         yield step
         begin += len(step)
 
