@@ -31,12 +31,14 @@ BUSY_SECONDS = 30.0
 class Journal:
     """One open journal. It may be shared by threads; a process may open the same file twice.
 
-    `path` is the file, `journal_id` its UUID, `actor` the pseudonym under which events are written.
+    `path` is the file, `journal_id` its UUID, `actor` the pseudonym under which events are written;
+    `tables` are for the other modules of this room.
     """
 
     path: Path
     journal_id: str
     actor: str
+    tables: tables.Tables
 
     def __init__(
         self,
@@ -52,7 +54,7 @@ class Journal:
         self._clock = clock
         self._database = database
         self._reader = Reader(path, journal_id, database)
-        models = tables.bound_to(database)
+        self.tables = models = tables.bound_to(database)
         self._insert_event = tables.composed(
             database,
             models.event.insert(

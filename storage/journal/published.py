@@ -15,7 +15,7 @@ from junmai_svc.storage.journal.merkle import (
     frontier_from,
     frontier_root,
 )
-from junmai_svc.storage.journal.tables import bound_to, complete, composed
+from junmai_svc.storage.journal.tables import complete, composed
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def published_to(journal: Journal, store: str) -> Published | None:
     with journal.within("read", writing=False) as database:
         if not database.table_exists("published"):
             return None
-        rows = bound_to(database).published
+        rows = journal.tables.published
         found = composed(
             database,
             rows.select(rows.size, rows.frontier, rows.schema_version).where(rows.store == ""),
@@ -60,7 +60,7 @@ def remember(journal: Journal, store: str, tree: Published) -> None:
     """
     with journal.within("write to", writing=True) as database:
         complete(database)
-        tables = bound_to(database)
+        tables = journal.tables
         tables.published.replace(
             store=store,
             size=tree.size,
@@ -80,7 +80,7 @@ def forget(journal: Journal, store: str) -> None:
     """
     with journal.within("write to", writing=True) as database:
         if database.table_exists("published"):
-            rows = bound_to(database).published
+            rows = journal.tables.published
             rows.delete().where(rows.store == store).execute()
 
 

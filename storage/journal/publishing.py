@@ -166,9 +166,13 @@ def _partial_tiles(journal: Journal, mirror: Mirror, common: Common) -> tiles.Re
                 stored = mirror.tile(tile)
                 if _frontier_of(tile, stored) == wanted:
                     return stored
-        made = tiles.built(tile, from_journal)
+        begin = tile.index * WIDTH ** (tile.level + 1)
+        made = (
+            tiles.built(tile, from_journal)
+            if tile.level
+            else b"".join(from_journal(begin, begin + tile.width))
+        )
         if _frontier_of(tile, made) != wanted:
-            begin = tile.index * WIDTH ** (tile.level + 1)
             why = f"leaf hashes in {journal.path} are not those that were published"
             raise DivergedError("REWRITTEN", begin, why, DAMAGED_HINT)
         return made

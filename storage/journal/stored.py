@@ -8,7 +8,7 @@ from junmai_svc.storage.journal.failures import DAMAGED_HINT, DivergedError
 from junmai_svc.storage.journal.growing import GrowingTree
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.merkle import leaf_hash
-from junmai_svc.storage.journal.tables import bound_to, composed
+from junmai_svc.storage.journal.tables import composed
 
 STEP = 1024
 
@@ -22,16 +22,18 @@ def pairs(journal: Journal, begin: int, end: int) -> Iterator[list[Pair]]:
         IntegrityError: one is missing.
         JunmaiError: as `Journal.read`.
     """
+    event = journal.tables.event
+    with journal.within("read", writing=False) as database:
+        rows_between = composed(
+            database,
+            event.select(event.position, event.entry, event.leaf_hash)
+            .where(event.position >= 0, event.position < 0)
+            .order_by(event.position),
+        )
     while begin < end:
         upto = min(begin + STEP, end)
-        with journal.within("read", writing=False) as database:
-            event = bound_to(database).event
-            rows = composed(
-                database,
-                event.select(event.position, event.entry, event.leaf_hash)
-                .where(event.position >= 0, event.position < 0)
-                .order_by(event.position),
-            )(begin, upto)
+        with journal.within("read", writing=False):
+            rows = rows_between(begin, upto)
         for wanted, (position, _, _) in enumerate(rows, begin):
             if position != wanted:
                 raise damaged(journal.path, wanted, "the event is missing")
