@@ -1,0 +1,195 @@
+"""Telling people and a watching service: notifications through Apprise, and a ping after backups.
+
+Whatever becomes of a message, it never stops or delays a backup: messages wait in a short queue and
+are sent from a thread of their own, with timeouts. Addresses hold secrets; they come out of a file
+or a variable and are never logged, shown or recorded.
+"""
+
+import logging
+import queue
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from junmai_svc.service.logs import log
+from junmai_svc.service.version import __version__
+from junmai_svc.storage.databases.failures import translated
+from junmai_svc.storage.errors import JunmaiError, StorageUnavailableError, UsageError
+
+TIMEOUT_SECONDS = 10.0
+WAITING_MOST = 100
+LARGEST_FILE = 1 << 20
+URLS_VARIABLE = "JUNMAI_NOTIFY_URLS"
+PING_VARIABLE = "JUNMAI_NOTIFY_PING_URL"
+
+Ping = Literal["start", "success", "fail"]
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where messages go: Apprise's addresses, and the one that is pinged. Never shown."""
+
+    urls: tuple[str, ...] = ()
+    ping: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Addresses({len(self.urls)} hidden, ping {'hidden' if self.ping else None})"
+
+    @property
+    def any(self) -> bool:
+        """True where anybody is to be told."""
+        return bool(self.urls or self.ping)
+
+
+def read_addresses(
+    urls_file: Path | None, ping_file: Path | None, environment: Mapping[str, str]
+) -> Addresses:
+    """Return the addresses out of files, one a line, or of variables, which come over the files.
+
+    Raises:
+        NotFoundError, AccessDeniedError: a file can't be read.
+        UsageError: it holds what can't be an address; the message does not show it.
+    """
+    urls = environment.get(URLS_VARIABLE, "").split() or _lines(urls_file)
+    pings = environment.get(PING_VARIABLE, "").split() or _lines(ping_file)
+    if len(pings) > 1:
+        raise UsageError("There is more than one address to ping", "Leave one line in the file.")
+    for url in pings:
+        if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+            raise UsageError(
+                "The address to ping is no http:// or https:// address", "Check ping_url_file."
+            )
+    return Addresses(tuple(urls), pings[0].rstrip("/") if pings else None)
+
+
+def _lines(path: Path | None) -> list[str]:
+    if path is None:
+        return []
+    with translated("read", path):
+        if path.stat().st_size > LARGEST_FILE:
+            raise UsageError(f"{path} is too large to hold addresses", "Check its name.")
+        try:
+            lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{path} is not UTF-8 text", "Write one address a line.") from error
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def send(urls: tuple[str, ...], title: str, text: str) -> None:
+    """Send one message to all addresses.
+
+    Raises:
+        UsageError: the extra is not installed, or an address is of no kind that Apprise knows.
+        StorageUnavailableError: an address did not take it.
+    """
+    try:
+        import apprise  # noqa: PLC0415  # an extra of 25 MB
+    except ImportError as error:
+        raise UsageError(
+            "Notifications need the extra `notify`, which is not installed",
+            "Install it with `pip install junmai-svc[notify]`.",
+        ) from error
+    # Its log names whole addresses.
+    logging.getLogger("apprise").disabled = True
+    target = apprise.Apprise()
+    for number, url in enumerate(urls, 1):
+        if not target.add(url):
+            raise UsageError(
+                f"Address {number} is of no kind that Apprise knows", "See Apprise's list of them."
+            )
+    if not target.notify(title=title, body=text, body_format="text"):
+        raise StorageUnavailableError(
+            "A notification was not taken by every address", "Try `junmai-svc notify test`."
+        )
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A ping goes to the address that was configured and to no other."""
+
+    def redirect_request(self, *_args: object, **_named: object) -> None:
+        return None
+
+
+def ping(url: str, kind: Ping) -> None:
+    """Tell a watching service that backups begin, are all well, or are not.
+
+    Raises:
+        StorageUnavailableError: it did not answer, or not with success; the message has its host
+            only.
+    """
+    address = url if kind == "success" else f"{url}/{kind}"
+    host = urlsplit(url).hostname
+    request = urllib.request.Request(  # noqa: S310  # http and https only, see read_addresses
+        address, headers={"User-Agent": f"junmai-svc/{__version__}"}
+    )
+    opener = urllib.request.build_opener(_NoRedirect)
+    why = ""
+    try:
+        with opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
+            if answer.status < HTTPStatus.MULTIPLE_CHOICES:
+                return
+    except urllib.error.HTTPError as error:
+        why = f": it answered {error.code}"
+        error.close()
+    except (OSError, ValueError) as error:
+        # The text of a ValueError may hold the address.
+        why = f": {type(error).__name__}"
+    raise StorageUnavailableError(f"Can't ping {host}{why}", "Check the address and the network.")
+
+
+class Messenger:
+    """Sends in a thread of its own what the daemon has to say; what can't be sent is logged."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self._addresses = addresses
+        self._waiting: queue.Queue[Callable[[], None] | None] = queue.Queue(WAITING_MOST)
+        self._thread: threading.Thread | None = None
+
+    def replace(self, addresses: Addresses) -> None:
+        """Send to these from now on."""
+        self._addresses = addresses
+
+    def tell(self, title: str, text: str) -> None:
+        """Send a message to people, soon."""
+        if urls := self._addresses.urls:
+            self._put(lambda: send(urls, title, text))
+
+    def ping(self, kind: Ping) -> None:
+        """Ping the watching service, soon."""
+        if url := self._addresses.ping:
+            self._put(lambda: ping(url, kind))
+
+    def close(self, seconds: float) -> None:
+        """Send what waits, for so long at most."""
+        if self._thread is not None:
+            deadline = time.monotonic() + seconds
+            while not self._waiting.empty() and time.monotonic() < deadline:
+                time.sleep(0.02)
+            self._put(None)
+            self._thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _put(self, act: Callable[[], None] | None) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="messages", daemon=True)
+            self._thread.start()
+        try:
+            self._waiting.put_nowait(act)
+        except queue.Full:
+            log().warning("message.dropped", waiting=WAITING_MOST)
+
+    def _work(self) -> None:
+        while (act := self._waiting.get()) is not None:
+            try:
+                act()
+            except JunmaiError as problem:
+                log().warning("message.failed", problem=problem.message)
+            except Exception as error:  # noqa: BLE001  # of a library that is not ours
+                # Its text and its traceback may hold an address.
+                log().warning("message.failed", problem=type(error).__name__)
