@@ -19,25 +19,31 @@ from junmai_svc.storage.files import staged_path
 LARGEST_NOTE = 1 << 20
 
 
-class Done(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How it went with one job: when it was last begun and done, and what is planned."""
+class CourseNote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How it goes with one part of a job."""
 
-    begun: str | None = None
-    done: str | None = None
-    failed: str | None = None
-    problem: str | None = None
-    next: str | None = None
+    job: str
+    outcome: str | None = None
+    finished: str | None = None
+    failures: int = 0
+    message: str = ""
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
-    """Who holds the lock, since when, and how its jobs are; times are ISO 8601 in UTC."""
+    """Who holds the lock, since when, and how its jobs are; times are ISO 8601 in UTC.
+
+    `succeeded` and `waiting` are by subject and outlive the daemon, `next` is by job.
+    """
 
     pid: int = 0
     host: str = ""
     since: str = ""
+    run: str = ""
     configuration: str = ""
-    listen: str = ""
-    jobs: dict[str, Done] = {}
+    succeeded: dict[str, str] = {}
+    waiting: dict[str, str] = {}
+    next: dict[str, str | None] = {}
+    courses: dict[str, CourseNote] = {}
 
 
 def lock_path(journal: Path) -> Path:

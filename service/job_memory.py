@@ -7,10 +7,13 @@ due. It is a memory for schedules only: what was really stored is in the stores 
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from msgspec import structs
+
+from junmai_svc.service.daemon_lock import CourseNote, Note
 from junmai_svc.service.job_policy import problem_of
 from junmai_svc.service.jobs import Job, JobKind, Outcome, Part
 
@@ -64,7 +67,8 @@ class Memory:
             if outcome.error is None:
                 course.outcome, course.message, course.failures = JobOutcome.SUCCEEDED, "", 0
                 self._succeeded[outcome.part.subject] = now
-                self._waiting[outcome.part.subject] = now
+                if job.kind != "backup":
+                    self._waiting[outcome.part.subject] = now
             else:
                 course.outcome = JobOutcome.FAILED
                 course.message = problem_of(outcome.error)
@@ -102,15 +106,31 @@ class Memory:
         known = [when for when in found if when is not None]
         return min(known) if known and len(known) == len(found) else None
 
-    def times(self) -> dict[str, datetime]:
-        """Return what is to be remembered beyond the process: since when each subject waits."""
-        with self._lock:
-            return {**self._succeeded, **self._waiting}
-
     def courses(self) -> list[Course]:
-        """Return how it goes with each part that was ever begun."""
+        """Return how it goes with each part that was ever due."""
         with self._lock:
-            return list(self._courses.values())
+            return [replace(each, counts=Counter(each.counts)) for each in self._courses.values()]
+
+    def noted_in(self, note: Note, planned: Mapping[str, datetime | None]) -> Note:
+        """Return the note with what is remembered now, and when each job runs next."""
+        courses = {each.part.subject: _noted(each) for each in self.courses()}
+        with self._lock:
+            succeeded = {name: when.isoformat() for name, when in self._succeeded.items()}
+            waiting = {name: when.isoformat() for name, when in self._waiting.items()}
+        following = {job: when.isoformat() if when else None for job, when in planned.items()}
+        return structs.replace(
+            note, succeeded=succeeded, waiting=waiting, next=following, courses=courses
+        )
 
     def _course(self, job: Job, part: Part) -> Course:
         return self._courses.setdefault(part.subject, Course(job.kind, job.id, part))
+
+
+def _noted(course: Course) -> CourseNote:
+    return CourseNote(
+        job=course.job,
+        outcome=course.outcome.value if course.outcome else None,
+        finished=course.finished.isoformat() if course.finished else None,
+        failures=course.failures,
+        message=course.message,
+    )

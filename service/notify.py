@@ -193,3 +193,21 @@ class Messenger:
             except Exception as error:  # noqa: BLE001  # of a library that is not ours
                 # Its text and its traceback may hold an address.
                 log().warning("message.failed", problem=type(error).__name__)
+
+
+def try_out(addresses: Addresses) -> dict[str, int]:
+    """Send a message and a ping now, and return to how many addresses.
+
+    Raises:
+        UsageError: nobody is to be told, or the extra is missing.
+        StorageUnavailableError: somebody could not be reached.
+    """
+    if not addresses.any:
+        raise UsageError(
+            "Nobody is to be told", "Name urls_file or ping_url_file in [notify], see the README."
+        )
+    if addresses.urls:
+        send(addresses.urls, "junmai-svc: a test", "If you read this, notifications work.")
+    if addresses.ping:
+        ping(addresses.ping, "success")
+    return {"addresses": len(addresses.urls), "pinged": 1 if addresses.ping else 0}
