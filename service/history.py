@@ -6,6 +6,24 @@ from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.projection import Run, fold_runs
 
 
+def snapshot_before(journal: Journal, reference: str) -> str:
+    """Return the name of the snapshot that a run took before it changed anything.
+
+    Raises:
+        NotFoundError: there is no such run, or it took none.
+        UsageError: several runs fit.
+        JunmaiError: the journal can't be read.
+    """
+    run, events = show_run(journal, reference)
+    kept = next((event.data["kept"] for event in events if event.data.get("kept")), None)
+    name = run.snapshot or kept
+    if name is None:
+        raise NotFoundError(
+            f"The run {run.id} took no snapshot", "List the snapshots with `junmai-svc snapshots`."
+        )
+    return str(name)
+
+
 def show_run(journal: Journal, reference: str) -> tuple[Run, list[Event]]:
     """Return a run and its events; `reference` is its id, or a beginning or end of it.
 
