@@ -166,9 +166,7 @@ def drill(
     from junmai_svc.service.views_daemon import drill_exit, drill_view
 
     named = one_store(store, stores)
-    done = drill_all(
-        configuration(ctx), journal_option(ctx), named, database, for_terminal()
-    )
+    done = drill_all(configuration(ctx), journal_option(ctx), named, database, for_terminal())
     view = drill_view(done)
     (report.show_json if as_json else report_daemon.show_drills)(view)
     return drill_exit(done)

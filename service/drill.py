@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore
-
 from junmai_svc.checks.image import examine
 from junmai_svc.service.context import Context
 from junmai_svc.service.details import fitting
@@ -31,6 +29,7 @@ from junmai_svc.storage.errors import (
     JunmaiError,
     NotFoundError,
 )
+from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore
 
 
 class Result(StrEnum):

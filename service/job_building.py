@@ -8,8 +8,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from junmai_svc.service.stores import Named
-
 from junmai_svc.service.backup import backup
 from junmai_svc.service.configuration import DatabaseSection, duration
 from junmai_svc.service.configuration_file import Loaded
@@ -20,6 +18,7 @@ from junmai_svc.service.progress import Progress
 from junmai_svc.service.prune import prune
 from junmai_svc.service.schedule import parse
 from junmai_svc.service.settings import counted_from, retention
+from junmai_svc.service.stores import Named
 from junmai_svc.service.wiring import context_for, store_context
 from junmai_svc.storage.errors import IntegrityError, JunmaiError, StorageUnavailableError
 from junmai_svc.storage.snapshots.manifest import Reason

@@ -1,4 +1,4 @@
-"""A daemon in simulated time: APScheduler's own decisions, on a clock that jumps from one to the next.
+"""A daemon in simulated time: APScheduler's own decisions, on a clock that jumps between them.
 
 Nothing is replaced but the clock (by time-machine), the threads and the waiting between two looks.
 """
@@ -63,18 +63,23 @@ class Heard:
     wrong: list[tuple[datetime, str, Trouble, str]] = field(default_factory=list)
 
     def record(self, name: str, data: Any) -> None:
+        """Hear of an event."""
         self.events.append((now(), name, dict(data)))
 
     def began(self, job: Job) -> None:
+        """Hear that a job begins."""
         del job
 
     def went_well(self, subject: str, when: datetime) -> None:
+        """Hear of a success."""
         self.well.append((when, subject))
 
     def went_wrong(self, subject: str, trouble: Trouble, text: str, when: datetime) -> None:
+        """Hear of a trouble."""
         self.wrong.append((when, subject, trouble, text))
 
     def ended(self, job: Job, *, settled: bool) -> None:
+        """Hear that a job ended."""
         del job, settled
 
     def total(self, name: str, job: str | None = None) -> int:

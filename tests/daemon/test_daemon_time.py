@@ -34,6 +34,11 @@ class Work:
         self.failing: Callable[[], BaseException | None] = lambda: None
 
     def __call__(self) -> dict[str, Any]:
+        """Do it once.
+
+        Raises:
+            BaseException: it is told to fail.
+        """
         self.times.append(now())
         if (error := self.failing()) is not None:
             raise error

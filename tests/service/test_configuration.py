@@ -8,7 +8,8 @@ import pytest
 from junmai_svc.service.configuration import Configuration, StoreSection, duration
 from junmai_svc.service.configuration_file import Loaded, load
 from junmai_svc.service.retention import Policy
-from junmai_svc.service.settings import configured_journal, configured_store, retention
+from junmai_svc.service.settings import configured_journal, retention
+from junmai_svc.service.stores import Named, place_of
 from junmai_svc.storage.errors import NotFoundError, UsageError
 
 SHIPPED = Path(__file__).parents[2] / "config" / "junmai.toml"
@@ -115,17 +116,9 @@ def test_relative_paths_count_from_the_files_folder(tmp_path: Path) -> None:
     )
     found = loaded(path)
     assert configured_journal(found) == tmp_path.parent / "j.db"
-    assert configured_store(found, "local") == tmp_path.parent / "backups"
-    assert configured_store(found, "some/folder") == Path("some/folder")
-
-
-def test_a_store_elsewhere_is_refused_plainly(tmp_path: Path) -> None:
-    url = "s3://bucket/prefix"
-    found = loaded(written(tmp_path, f'[stores.off]\nurl = "{url}"\n'))
-    with pytest.raises(UsageError, match="can't be"):
-        configured_store(found, "off")
-    with pytest.raises(UsageError, match="There is no store"):
-        configured_store(found, url)
+    assert place_of(found, Named("local")).folder == tmp_path.parent / "backups"
+    assert place_of(found, Named("some/folder")).folder == Path("some/folder")
+    assert place_of(found, Named("local", is_folder=True)).folder == Path("local")
 
 
 def test_what_is_said_in_the_call_comes_over_what_is_configured(tmp_path: Path) -> None:
