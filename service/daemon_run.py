@@ -23,6 +23,7 @@ from junmai_svc.service.daemon_lock import Note, only_one, read_note, write_note
 from junmai_svc.service.job_memory import Memory
 from junmai_svc.service.job_policy import problem_of
 from junmai_svc.service.jobs import Job
+from junmai_svc.service.last_backups import Place, last_backups
 from junmai_svc.service.logs import log
 from junmai_svc.service.notices import Trouble
 from junmai_svc.service.notify import Addresses, Messenger
@@ -30,6 +31,7 @@ from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.stopping import Stop, Stoppable, listening
 from junmai_svc.service.wiring import open_journal
 from junmai_svc.storage.errors import JunmaiError
+from junmai_svc.storage.journal.journal import Journal
 
 LOOK_SECONDS = 10.0
 POLL_SECONDS = 0.25
@@ -40,12 +42,16 @@ CONFIGURATION = "configuration"
 
 @dataclass(frozen=True)
 class Setup:
-    """What the configuration says: read, checked, and made anew on SIGHUP."""
+    """What the configuration says: read, checked, and made anew on SIGHUP.
+
+    `places` says where each backup is looked for in the journal, by subject.
+    """
 
     loaded: Loaded
     jobs: tuple[Job, ...]
     addresses: Addresses
     remind: timedelta
+    places: Mapping[str, Place]
 
 
 @dataclass
@@ -80,7 +86,7 @@ def run_daemon(
         setup = set_up(Stoppable(stop))
         stack.enter_context(only_one(journal))
         opened = stack.enter_context(open_journal(journal, create=True))
-        start = {"configuration": str(setup.loaded.path or ""), "jobs": _ids(setup.jobs)}
+        start = {"configuration": _path(setup), "jobs": _ids(setup.jobs)}
         this = stack.enter_context(operation(opened, "daemon", journal, start=start))
         running = _begin(journal, stop, this, setup)
         all_ended = False
@@ -101,6 +107,18 @@ def run_daemon(
         return this.id
 
 
+def _learn(memory: Memory, journal: Journal, places: Mapping[str, Place]) -> None:
+    """Hear from the journal when backups were taken, by whomever."""
+    known = last_backups(journal.read())
+    for subject, place in places.items():
+        if place in known:
+            memory.learn(subject, known[place])
+
+
+def _path(setup: Setup) -> str:
+    return str(setup.loaded.path.absolute()) if setup.loaded.path else ""
+
+
 def _ids(jobs: tuple[Job, ...]) -> list[str]:
     return [job.id for job in jobs]
 
@@ -111,6 +129,7 @@ def _begin(journal: Path, stop: Stop, this: Operation, setup: Setup) -> _Running
     memory = Memory(started, _times(before.waiting))
     for subject, when in _times(before.succeeded).items():
         memory.learn(subject, when)
+    _learn(memory, this.journal, setup.places)
     messenger = Messenger(setup.addresses)
     crier = Crier(messenger.tell, messenger.ping, setup.remind)
 
@@ -126,7 +145,7 @@ def _begin(journal: Path, stop: Stop, this: Operation, setup: Setup) -> _Running
         host=platform.node(),
         since=started.isoformat(),
         run=this.id,
-        configuration=str(setup.loaded.path or ""),
+        configuration=_path(setup),
     )
     running = _Running(stop, daemon, crier, messenger, memory, journal, note)
     _write_note(running)
@@ -136,7 +155,7 @@ def _begin(journal: Path, stop: Stop, this: Operation, setup: Setup) -> _Running
 
 
 def _serve(running: _Running, this: Operation, set_up: Callable[[Stoppable], Setup]) -> None:
-    looked = time.monotonic()
+    looked = -LOOK_SECONDS
     while running.stop.signum is None:
         # Short sleeps, as a handler can't wake a lock that is waited for, on some systems at all.
         time.sleep(POLL_SECONDS)
@@ -166,6 +185,7 @@ def _reload(running: _Running, this: Operation, set_up: Callable[[Stoppable], Se
     running.crier.went_well(CONFIGURATION, when)
     subjects = {part.subject for job in setup.jobs for part in job.parts}
     running.crier.forget_others({*subjects, CONFIGURATION})
+    _learn(running.memory, this.journal, setup.places)
     running.daemon.replace(setup.jobs)
     _record(this, "configuration_reloaded", jobs=_ids(setup.jobs))
 

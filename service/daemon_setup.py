@@ -11,7 +11,7 @@ from uuid import uuid4
 from junmai_svc.service.configuration import duration
 from junmai_svc.service.configuration_file import Loaded
 from junmai_svc.service.daemon_run import Setup
-from junmai_svc.service.job_building import Surroundings, build_jobs, path_of
+from junmai_svc.service.job_building import Surroundings, build_jobs, path_of, places_of
 from junmai_svc.service.notify import Addresses, read_addresses
 from junmai_svc.service.progress import Progress
 from junmai_svc.service.settings import configured_journal, counted_from, default_journal
@@ -46,7 +46,7 @@ def set_up(loaded: Loaded, journal: Path, progress: Progress) -> Setup:
         )
     addresses = addresses_of(loaded, os.environ)
     remind: timedelta = duration(loaded.configuration.notify.repeat_after)
-    return Setup(loaded, tuple(jobs), addresses, remind)
+    return Setup(loaded, tuple(jobs), addresses, remind, places_of(loaded))
 
 
 def journal_of(loaded: Loaded) -> Path:

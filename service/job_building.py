@@ -14,14 +14,18 @@ from junmai_svc.service.configuration_file import Loaded
 from junmai_svc.service.context import Context
 from junmai_svc.service.drill import Result, drill, newest_of
 from junmai_svc.service.jobs import Facts, Job, JobKind, Part
+from junmai_svc.service.last_backups import Place, absolute
 from junmai_svc.service.progress import Progress
 from junmai_svc.service.prune import prune
+from junmai_svc.service.retention import Policy
 from junmai_svc.service.schedule import parse
 from junmai_svc.service.settings import counted_from, retention
-from junmai_svc.service.stores import Named
+from junmai_svc.service.stores import Named, place_of
 from junmai_svc.service.wiring import context_for, store_context
 from junmai_svc.storage.errors import IntegrityError, JunmaiError, StorageUnavailableError
 from junmai_svc.storage.snapshots.manifest import Reason
+
+KEEPS = tuple(name for name in Policy.__dataclass_fields__ if name != "keep_within")
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,26 @@ def path_of(loaded: Loaded, section: DatabaseSection) -> Path:
     return counted_from(loaded.folder.absolute(), Path(section.path))
 
 
+def places_of(loaded: Loaded) -> dict[str, Place]:
+    """Return where the journal tells of each backup, by subject.
+
+    Raises:
+        UsageError: the address of a store can't be used.
+    """
+    found = {}
+    for section in loaded.configuration.databases:
+        for store in stores_of(loaded, section):
+            place = place_of(loaded, Named(store))
+            url = str(place.folder) if place.folder is not None else place.backend.url
+            place.backend.close()
+            names = str(path_of(loaded, section)), url
+            found[subject_of("backup", section.name, store)] = (
+                absolute(names[0], Path.cwd()),
+                absolute(names[1], Path.cwd()),
+            )
+    return found
+
+
 def _backup(around: Surroundings, section: DatabaseSection) -> Job:
     source = path_of(around.loaded, section)
     parts = tuple(
@@ -111,7 +135,7 @@ def _prunes(around: Surroundings) -> Iterator[Part]:
     for store in _stores(around):
 
         def act(store: str = store) -> Facts:
-            policy = retention(around.loaded, None, {})
+            policy = retention(around.loaded, None, dict.fromkeys(KEEPS))
             with _of_store(around, store) as context:
                 done = prune(context, policy)
                 return {"run": done.run, "deleted": len(done.deleted)}
