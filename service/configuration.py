@@ -139,14 +139,19 @@ class StoreSection(_Section, frozen=True):
     ] = None
     retention: Annotated[
         RetentionSection | None,
-        Meta(description="What this store keeps, in place of [retention]."),
+        Meta(
+            description="What this store keeps, in place of [retention].",
+            examples=[{"keep_within": "90d", "keep_monthly": 12}],
+        ),
     ] = None
 
 
 class DatabaseSection(_Section, frozen=True):
     """A database that the daemon backs up. There may be any number."""
 
-    name: Annotated[Name, Meta(description="What it is called in all reports.")]
+    name: Annotated[
+        Name, Meta(description="What it is called in all reports.", examples=["junmai"])
+    ]
     path: Annotated[Text, Meta(description="Its file.", examples=["../data/junmai.db"])]
     schedule: Annotated[
         ScheduleText,
@@ -164,7 +169,10 @@ class DatabaseSection(_Section, frozen=True):
     ] = msgspec.field(default_factory=list)
     retention: Annotated[
         RetentionSection | None,
-        Meta(description="What is kept of it, in place of [retention] and a store's own."),
+        Meta(
+            description="What is kept of it, in place of [retention] and of a store's own.",
+            examples=[{"keep_within": "7d", "keep_daily": 30}],
+        ),
     ] = None
     overdue_after: Annotated[
         Duration | None,
