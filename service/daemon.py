@@ -125,12 +125,17 @@ class Daemon:
         self.scheduler.add_listener(self._missed, EVENT_JOB_MISSED)
         self.scheduler.add_listener(self._held_up, EVENT_JOB_MAX_INSTANCES)
         self.scheduler.start(paused=True)
-        self.replace(jobs)
+        for job, since, now in self.replace(jobs):
+            self._record_missed(job, since, now, "nobody was there")
         self.scheduler.resume()
 
-    def replace(self, jobs: Iterable[Job]) -> None:
-        """Run these jobs from now on; what is running goes on to its end."""
+    def replace(self, jobs: Iterable[Job]) -> list[tuple[Job, datetime, datetime]]:
+        """Run these jobs from now on; what is running goes on to its end.
+
+        Returned are those that are late, since when, and now.
+        """
         now = self.clock()
+        late = []
         with self._lock:
             self.scheduler.remove_all_jobs()
             before, self._courses = self._courses, {}
@@ -138,13 +143,14 @@ class Daemon:
                 course = before.get(job.id, _Course(job))
                 course.job, course.again, course.tries = job, (), 0
                 self._courses[job.id] = course
-                self._add(job, now)
+                last = self.memory.waiting_since(job, now)
+                due = first_run(job.schedule, last, now)
+                if last is not None and due <= now:
+                    late.append((job, last, now))
+                self._add(job, due)
+        return late
 
-    def _add(self, job: Job, now: datetime) -> None:
-        last = self.memory.waiting_since(job, now)
-        due = first_run(job.schedule, last, now)
-        if last is not None and due <= now:
-            self._record_missed(job, last, now, "nobody was there")
+    def _add(self, job: Job, due: datetime) -> None:
         self.scheduler.add_job(
             self._run,
             ScheduleTrigger(job.schedule),

@@ -115,6 +115,8 @@ def _logged(outcome: Outcome) -> Outcome:
     with structlog.contextvars.bound_contextvars(**_names(outcome.part)):
         if error is None:
             log().info("job.done", seconds=seconds, **outcome.facts)
+        elif isinstance(error, InterruptedRunError):
+            log().info("job.interrupted", seconds=seconds)
         elif isinstance(error, JunmaiError):
             log().warning("job.failed", seconds=seconds, problem=problem_of(error))
         else:

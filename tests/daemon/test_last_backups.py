@@ -33,7 +33,10 @@ def backed_up(journal: Journal, folder: Path, *stores: str, end: str = "verified
     first = journal.append(stream, event_type("backup", "started"), said, correlation=run)
     for store in stores:
         journal.append(
-            stream, event_type("backup", "stored"), {"store": store} if store else {}, correlation=run
+            stream,
+            event_type("backup", "stored"),
+            {"store": store} if store else {},
+            correlation=run,
         )
     journal.append(stream, event_type("backup", end), {}, correlation=run)
     return first.time
