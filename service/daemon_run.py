@@ -25,8 +25,9 @@ from junmai_svc.service.job_policy import problem_of
 from junmai_svc.service.jobs import Job
 from junmai_svc.service.last_backups import Place, last_backups
 from junmai_svc.service.logs import log
+from junmai_svc.service.messenger import Messenger
 from junmai_svc.service.notices import Trouble
-from junmai_svc.service.notify import Addresses, Messenger
+from junmai_svc.service.notify import Addresses
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.stopping import Stop, Stoppable, listening
 from junmai_svc.service.wiring import open_journal

@@ -25,7 +25,9 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield opened
 
 
-def backed_up(journal: Journal, folder: Path, *stores: str, end: str = "verified", **start: Any):
+def backed_up(
+    journal: Journal, folder: Path, *stores: str, end: str = "verified", **start: Any
+) -> datetime:
     run = uuid7()
     stream = stream_name("backup", run)
     process = {"pid": 1, "folder": str(folder)}
