@@ -24,6 +24,9 @@ _COMMANDS = {
     "history": "cli_look",
     "show": "cli_look",
     "completion": "cli_look",
+    "daemon": "cli_daemon",
+    "drill": "cli_daemon",
+    "notify": "cli_daemon",
 }
 
 

@@ -24,6 +24,9 @@ _NAMES = {
     "prune": "planned snapshot_deleted completed* failed* abandoned*",
     "cutover": "prepared switched* reverted* failed* abandoned*",
     "replay": "started reproduced* diverged* not_reproducible* input_missing* failed* abandoned*",
+    "drill": "started proven* failed* inconclusive* abandoned*",
+    "daemon": "started jobs_missed job_skipped job_failed configuration_reloaded"
+    " configuration_refused stopped* failed* abandoned*",
     "database": "registered lease_taken lease_released",
 }
 # The version in which an event is recorded today, where it is not the first one.

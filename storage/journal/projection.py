@@ -13,7 +13,7 @@ from junmai_svc.storage.journal.events import OPERATIONS, Role, kind_of
 RUNNING = "running"
 
 # What ends the streams in which a snapshot was read whole and found right.
-_PROOFS = {"verification": "completed", "restore": "switched"}
+_PROOFS = {"verification": "completed", "restore": "switched", "drill": "proven"}
 _SNAPSHOT_NAMED = {"backup_linked", "snapshot_taken", "stored"}
 
 
