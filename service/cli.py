@@ -21,8 +21,9 @@ _COMMANDS = {
     "prune": "cli_keep",
     "hold": "cli_keep",
     "release": "cli_keep",
-    "history": "cli_look",
-    "show": "cli_look",
+    "history": "cli_history",
+    "show": "cli_history",
+    "replay": "cli_history",
     "completion": "cli_look",
 }
 

@@ -17,13 +17,14 @@ _NAMES = {
     "journal": "opened key_rotated recovered",
     "backup": "started staged snapshot_taken stored verified* failed* abandoned*",
     "migration": "requested planned backup_linked started table_copied constraints_checked"
-    " verified* failed* rolled_back* abandoned*",
+    " reproduced verified* failed* rolled_back* abandoned*",
     "restore": "requested pre_restore_backup_taken staged digests_matched"
     " switched* failed* abandoned*",
     "verification": "started completed* mismatch_found* failed* abandoned*",
     "prune": "planned snapshot_deleted completed* failed* abandoned*",
     "cutover": "prepared switched* reverted* failed* abandoned*",
-    "replay": "started reproduced* diverged* not_reproducible* input_missing* failed* abandoned*",
+    "replay": "started confirmed* reproduced* diverged* not_reproducible* input_missing*"
+    " failed* abandoned*",
     "database": "registered lease_taken lease_released",
 }
 _VERSION = 1

@@ -7,6 +7,7 @@ take the same name, without any lock.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
-from junmai_svc.storage.errors import IntegrityError, JunmaiError, NotFoundError
+from junmai_svc.storage.errors import ChecksumError, IntegrityError, JunmaiError, NotFoundError
 from junmai_svc.storage.files import (
     STAGED_SUFFIX,
     make_folder,
@@ -27,6 +28,7 @@ from junmai_svc.storage.snapshots.manifest import NAME, STAMP, Manifest, encode,
 
 LATEST = "latest"
 HOLDS = "holds"
+DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,27 @@ class FileStore:
             make_folder(path.parent)
             write_durably(path, content, uuid4().hex)  # nobody else can have staged it
         return digest
+
+    def get_details(self, digest: str) -> bytes:
+        """Return what was stored under a digest by `put_details`.
+
+        Raises:
+            NotFoundError: it is not there.
+            ChecksumError: it is not what was stored.
+            OSError: it can't be read.
+        """
+        path = self.folder / "details" / f"{digest}.json"
+        if not DIGEST.fullmatch(digest) or not path.is_file():
+            raise NotFoundError(
+                f"There are no details {digest} in {self.folder}", "Look in another store."
+            )
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise ChecksumError(
+                f"{path} is not what was stored: its SHA-256 is not its name",
+                "Somebody changed it; look for a copy in another store.",
+            )
+        return content
 
     def snapshots(self) -> tuple[list[Snapshot], list[Unreadable]]:
         """Return all snapshots, newest first, and the manifests that can't be used.
