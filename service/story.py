@@ -140,33 +140,33 @@ def _findings(data: Data) -> str:
 
 
 _WORDS: Mapping[str, Callable[[Data], str]] = {
-    "migration.requested": lambda d: f"Asked to migrate {d.get('source')} to {d.get('target')}",
+    "migration.requested": lambda d: f"Asked to migrate {_say(d, 'source')} to {_say(d, 'target')}",
     "migration.planned": _planned,
     "migration.backup_linked": lambda d: (
-        f"Took the snapshot {d.get('snapshot')} to migrate from, SHA-256 {_digest(d)}"
+        f"Took the snapshot {_say(d, 'snapshot')} to migrate from, SHA-256 {_digest(d)}"
     ),
-    "migration.started": lambda d: f"Began to copy from {d.get('image')}",
+    "migration.started": lambda d: f"Began to copy from {_say(d, 'image')}",
     "migration.table_copied": _copied,
     "migration.constraints_checked": _checked,
     "migration.reproduced": lambda d: (
-        f"Migrated a second time: the same digests for all {d.get('tables')} tables"
+        f"Migrated a second time: the same digests for all {_say(d, 'tables')} tables"
     ),
     "migration.verified": _verified,
-    "backup.started": lambda d: f"Asked to back up {d.get('source')} ({d.get('reason')})",
-    "backup.staged": lambda d: f"Claimed the name of {d.get('image')}",
-    "backup.snapshot_taken": lambda d: f"Took the image of {d.get('snapshot')}",
+    "backup.started": lambda d: f"Asked to back up {_say(d, 'source')} ({_say(d, 'reason')})",
+    "backup.staged": lambda d: f"Claimed the name of {_say(d, 'image')}",
+    "backup.snapshot_taken": lambda d: f"Took the image of {_say(d, 'snapshot')}",
     "backup.stored": _stored,
-    "backup.verified": lambda d: f"Checked by SQLite: {d.get('method')}",
-    "restore.requested": lambda d: f"Asked to restore {d.get('snapshot')} to {d.get('target')}",
+    "backup.verified": lambda d: f"Checked by SQLite: {_say(d, 'method')}",
+    "restore.requested": lambda d: f"Asked to restore {_say(d, 'snapshot')} to {_say(d, 'target')}",
     "restore.staged": lambda _: "Began to copy the snapshot beside the database",
     "restore.digests_matched": lambda d: f"The copy is as recorded, SHA-256 {_digest(d)}",
     "restore.switched": lambda d: (
         "Put in place" + (f"; what was there is kept as {d['kept']}" if d.get("kept") else "")
     ),
     "verification.started": lambda d: (
-        f"Asked to compare {d.get('source')} with {d.get('target')}"
+        f"Asked to compare {_say(d, 'source')} with {_say(d, 'target')}"
         if d.get("target")
-        else f"Asked to prove the snapshot {d.get('snapshot')}"
+        else f"Asked to prove the snapshot {_say(d, 'snapshot')}"
     ),
     "verification.completed": lambda d: f"All {count(_int(d, 'checks'), 'check')} passed",
     "verification.mismatch_found": _findings,
@@ -187,6 +187,12 @@ _WORDS: Mapping[str, Callable[[Data], str]] = {
 def count(number: int, noun: str) -> str:
     """Return a number with its noun, in the plural where it is one."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _say(data: Data, name: str) -> str:
+    """A field within a sentence."""
+    value = data.get(name)
+    return str(value) if isinstance(value, str | int) else "(not recorded)"
 
 
 def _text(data: Data, name: str) -> str:
