@@ -1,18 +1,21 @@
 """Take a snapshot: a consistent image, checked, hashed, stored with its manifest, recorded.
 
 Nothing is stored that is damaged. Rows that break a constraint are the database's business: they
-are counted in the manifest and never stop a backup.
+are counted in the manifest and never stop a backup. Of several stores, one that fails does not stop
+the others.
 """
 
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from junmai_svc.checks.image import Examination, examine
-from junmai_svc.service.context import Context
+from junmai_svc.service.context import Context, StoreProblem
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.signals import unbroken
 from junmai_svc.service.version import __version__
@@ -21,7 +24,15 @@ from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.lost_writes import require_written
 from junmai_svc.storage.databases.online_backup import take_image
 from junmai_svc.storage.databases.schema import Schema, read_schema
+from junmai_svc.storage.errors import (
+    AccessDeniedError,
+    InterruptedRunError,
+    JunmaiError,
+    NoSpaceError,
+    StorageUnavailableError,
+)
 from junmai_svc.storage.files import copy_permissions, identity_of, sha256_of
+from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Staged
 from junmai_svc.storage.snapshots.manifest import (
     FORMAT,
     STAMP,
@@ -31,18 +42,38 @@ from junmai_svc.storage.snapshots.manifest import (
     Reason,
     TableFacts,
 )
-from junmai_svc.storage.snapshots.store import Snapshot, Staged
+from junmai_svc.storage.snapshots.store import FileStore
 
 
 @dataclass(frozen=True)
 class Backup:
-    """A stored snapshot, the schema it has and what its examination found."""
+    """A stored snapshot, in each store that took it; `failed` are the stores that did not.
+
+    `image` is a local file with its bytes, for as long as `backing_up` runs. `schema` is what it
+    has and `examination` what was found.
+    """
 
     run: str
-    snapshot: Snapshot
+    stored: tuple[Snapshot, ...]
+    failed: tuple[StoreProblem, ...]
+    image: Path
     schema: Schema
     examination: Examination
     seconds: float
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The snapshot in the first store that took it."""
+        return self.stored[0]
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """An image that lies where its store wants it, and the store."""
+
+    store: SnapshotStore
+    staged: Staged
+    schema: Schema
 
 
 def backup(
@@ -61,39 +92,57 @@ def backup(
         NotFoundError, LockedError, AccessDeniedError, NoSpaceError: as met; nothing is stored.
         IntegrityError: the database is damaged; nothing is stored.
     """
+    with backing_up(context, source, reason, full_check=full_check, parent=parent) as done:
+        return done
+
+
+@contextmanager
+def backing_up(
+    context: Context,
+    source: Path,
+    reason: Reason,
+    *,
+    full_check: bool = False,
+    parent: Operation | None = None,
+) -> Iterator[Backup]:
+    """Do what `backup` does and keep the image at hand until the block ends.
+
+    Raises:
+        JunmaiError: as `backup`.
+    """
     require_database(source)
-    start = {"source": str(source), "reason": reason.value, "store": str(context.store.folder)}
-    with operation(context.journal, "backup", source, start=start, parent=parent) as this:
-        begun = time.monotonic()
-        taken = context.clock()
-
-        def announce(claim: Staged) -> None:
-            this.record("staged", staged=str(claim.image), image=str(claim.final))
-
-        with translated("write a backup into", context.store.folder), ExitStack() as staging:
-            with unbroken():
-                stage = context.store.stage(source.stem, taken, announce)
-                staged = staging.enter_context(stage)
-            schema = image_of(context, source, staged.image)
-            file = identity_of(staged.image)
-            this.record("snapshot_taken", snapshot=staged.name, file=file)
+    start = {
+        "source": str(source),
+        "reason": reason.value,
+        "store": context.store.url,
+        "stores": [store.url for store in context.stores],
+        "folder": str(context.folder),
+    }
+    with ExitStack() as staging:
+        with operation(context.journal, "backup", source, start=start, parent=parent) as this:
+            begun = time.monotonic()
+            when = context.clock()
+            failed = [*context.down]
+            taken = _take(context, source, when, this, staging, failed)
+            staged = taken.staged
             with context.progress.step("Checking the backup", 1, "steps"):
                 spent = time.monotonic() - begun
                 found = examine(
-                    staged.image, schema, source, full_check=full_check, copy_seconds=spent
+                    staged.image, taken.schema, source, full_check=full_check, copy_seconds=spent
                 )
-            size = staged.image.stat().st_size
-            with context.progress.step("Hashing the backup", size, "bytes") as tick:
-                checksum = sha256_of(staged.image, tick)
+            with translated("read the backup of", source):
+                size = staged.image.stat().st_size
+                with context.progress.step("Hashing the backup", size, "bytes") as tick:
+                    checksum = sha256_of(staged.image, tick)
             manifest = Manifest(
                 original_path=str(source),
-                backup_path=str(staged.final),
-                timestamp=taken.strftime(STAMP),
+                backup_path="",
+                timestamp=when.strftime(STAMP),
                 checksum=checksum,
                 file_size=size,
                 format=FORMAT,
                 name=staged.name,
-                created_at=taken.isoformat(timespec="microseconds"),
+                created_at=when.isoformat(timespec="microseconds"),
                 reason=reason,
                 run=this.id,
                 database=msgspec.convert(found.facts, DatabaseFacts),
@@ -101,11 +150,10 @@ def backup(
                 check=CheckFacts(method=found.method, violations=found.violations),
                 tool=f"junmai-svc {__version__}",
             )
-            with unbroken():
-                snapshot = context.store.commit(staged, manifest)
-        this.record("stored", snapshot=snapshot.name, checksum=checksum, size=size)
-        this.finish("verified", method=found.method)
-        return Backup(this.id, snapshot, schema, found, time.monotonic() - begun)
+            stored, image = _store(context, taken, manifest, this, failed)
+            this.finish("verified", method=found.method, failed=[each.store for each in failed])
+        seconds = time.monotonic() - begun
+        yield Backup(this.id, stored, tuple(failed), image, taken.schema, found, seconds)
 
 
 def image_of(context: Context, source: Path, image: Path) -> Schema:
@@ -122,3 +170,90 @@ def image_of(context: Context, source: Path, image: Path) -> Schema:
     with translated("set the permissions of", image):
         copy_permissions(source, image)
     return schema
+
+
+def _take(
+    context: Context,
+    source: Path,
+    when: datetime,
+    this: Operation,
+    staging: ExitStack,
+    failed: list[StoreProblem],
+) -> _Taken:
+    """Take the image where a store wants it: a folder of images first, as it needs no copy then."""
+    waiting = sorted(context.stores, key=lambda store: not isinstance(store, FileStore))
+    while True:
+        store = waiting.pop(0)
+
+        def announce(claim: Staged) -> None:
+            final = {"image": str(claim.final)} if claim.final else {}
+            this.record("staged", staged=str(claim.image), **final)
+
+        attempt = ExitStack()
+        try:
+            with translated("write a backup into", store.url):
+                with unbroken():
+                    staged = attempt.enter_context(store.stage(source.stem, when, announce))
+                schema = image_of(context, source, staged.image)
+                file = identity_of(staged.image)
+            this.record("snapshot_taken", snapshot=staged.name, file=file)
+        except (NoSpaceError, AccessDeniedError, StorageUnavailableError) as problem:
+            attempt.close()
+            if not waiting:
+                raise
+            failed.append(_failure(this, store, problem))
+        except BaseException:
+            attempt.close()
+            raise
+        else:
+            staging.push(attempt.pop_all())
+            return _Taken(store, staged, schema)
+
+
+def _store(
+    context: Context,
+    taken: _Taken,
+    manifest: Manifest,
+    this: Operation,
+    failed: list[StoreProblem],
+) -> tuple[tuple[Snapshot, ...], Path]:
+    """Store the image in every store that works; return the snapshots and where the image lies."""
+    stored: dict[str, Snapshot] = {}
+    image = taken.staged.image
+    tried = {each.store for each in failed}
+    others = [s for s in context.stores if s is not taken.store and s.url not in tried]
+    size = manifest.file_size
+    for store in (taken.store, *others):
+        try:
+            with (
+                translated("write a backup into", store.url),
+                context.progress.step(f"Storing in {store.url}", size, "bytes") as tick,
+                unbroken(),
+            ):
+                if store is taken.store:
+                    snapshot = store.commit(taken.staged, manifest, tick)
+                    image = snapshot.image or image
+                else:
+                    snapshot = store.put(image, manifest, tick)
+        except InterruptedRunError:
+            raise
+        except JunmaiError as problem:
+            failed.append(_failure(this, store, problem))
+            continue
+        stored[store.url] = snapshot
+        this.record(
+            "stored",
+            snapshot=snapshot.name,
+            store=store.url,
+            checksum=manifest.checksum,
+            size=size,
+            new_bytes=snapshot.manifest.new_bytes,
+        )
+    if not stored:
+        raise failed[-1].problem
+    return tuple(stored[s.url] for s in context.stores if s.url in stored), image
+
+
+def _failure(this: Operation, store: SnapshotStore, problem: JunmaiError) -> StoreProblem:
+    this.record("store_failed", store=store.url, message=problem.message, hint=problem.hint)
+    return StoreProblem(store.url, problem)

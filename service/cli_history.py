@@ -1,10 +1,19 @@
 """The commands about what was done: history, show, replay."""
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from junmai_svc.service.cli_command import journal_option, store_options, with_json
+from junmai_svc.service.cli_command import (
+    configuration,
+    journal_option,
+    stores_options,
+    with_json,
+)
+from junmai_svc.service.exits import DONE
+
+if TYPE_CHECKING:
+    from junmai_svc.service.stores import Named
 
 _at_option = click.option(
     "--at", metavar="POSITION|TIME", help="As it was at an event's position, or at a time (UTC)."
@@ -65,7 +74,7 @@ def history(
     with reading_journal(journal_option(ctx)) as journal:
         view = views_run.history_view(*use_case.list_runs(journal, wanted, point))
     (report.show_json if as_json else report_run.show_history)(view)
-    return 0
+    return DONE
 
 
 @click.command(short_help="Tell the story of one run.")
@@ -91,7 +100,7 @@ def show(ctx: click.Context, *, run: str, at: str | None, as_json: bool) -> int:
     with reading_journal(journal_option(ctx)) as journal:
         view = views_run.story_view(*use_case.show_run(journal, run, point))
     (report.show_json if as_json else report_run.show_run)(view)
-    return 0
+    return DONE
 
 
 @click.command(short_help="Look again at what a run left, or run it again.")
@@ -99,7 +108,7 @@ def show(ctx: click.Context, *, run: str, at: str | None, as_json: bool) -> int:
 @click.option("--reverify", is_flag=True, help="Compare what is stored with what was recorded.")
 @click.option("--execute", is_flag=True, help="Migrate again in scratch and compare the digests.")
 @with_json
-@store_options
+@stores_options
 @click.pass_context
 def replay(
     ctx: click.Context,
@@ -107,7 +116,7 @@ def replay(
     run: str,
     reverify: bool,
     execute: bool,
-    backup_dir: Path | None,
+    stores: "list[Named]",
     as_json: bool,
 ) -> int:
     """Look again at what a RUN left behind, or run a migration again, and record the verdict.
@@ -124,20 +133,22 @@ def replay(
     """
     from junmai_svc.service import replay as use_case
     from junmai_svc.service import report, report_run, views_run
-    from junmai_svc.service.exits import DONE, FINDINGS
+    from junmai_svc.service.exits import FINDINGS
     from junmai_svc.service.progress import for_terminal
+    from junmai_svc.service.reexecution import re_execute
+    from junmai_svc.service.reverify import reverify as look_again
     from junmai_svc.service.settings import existing_journal
+    from junmai_svc.service.stores import named_at
     from junmai_svc.service.wiring import context_for, reading_journal
 
     if reverify == execute:
         raise click.UsageError("Name --reverify or --execute.")
-    path = existing_journal(journal_option(ctx))
+    loaded, path = configuration(ctx), existing_journal(journal_option(ctx))
     with reading_journal(path) as journal:
         record = use_case.record_in(journal, run)
-    database = record.database
-    store = backup_dir or record.store
-    with context_for(path, database, store, for_terminal()) as context:
-        act = use_case.re_execute if execute else use_case.reverify
+    named = stores or [named_at(loaded, address) for address in record.stores]
+    act = re_execute if execute else look_again
+    with context_for(path, record.database, named, loaded, for_terminal(), create=False) as context:
         result = act(context, record)
     view = views_run.replayed_view(result)
     (report.show_json if as_json else report_run.show_replay)(view)

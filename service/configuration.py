@@ -6,7 +6,7 @@ them.
 
 import re
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -33,9 +33,26 @@ class JournalSection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoreSection(msgspec.Struct, frozen=True, kw_only=True):
-    """One store of snapshots: a folder."""
+    """One store of snapshots."""
 
     url: str
+    layout: Literal["file", "blocks"] | None = None
+    endpoint_url: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    path_style: bool | None = None
+    encryption: str | None = None
+    kms_key_id: str | None = None
+    lock_mode: str = "GOVERNANCE"
+    lock_days: int | None = None
+    encryption_key_file: str | None = None
+    encryption_passphrase_file: str | None = None
+
+
+class CacheSection(msgspec.Struct, frozen=True, kw_only=True):
+    """Where this machine keeps what makes stores quick."""
+
+    folder: str | None = None
 
 
 class RetentionSection(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,3 +73,4 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     journal: JournalSection = msgspec.field(default_factory=JournalSection)
     stores: dict[str, StoreSection] = msgspec.field(default_factory=dict)
     retention: RetentionSection = msgspec.field(default_factory=RetentionSection)
+    cache: CacheSection = msgspec.field(default_factory=CacheSection)

@@ -7,7 +7,7 @@ or something is not what it was.
 
 import platform
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ import msgspec
 from junmai_svc.checks.image import Examination
 from junmai_svc.checks.rows import check as compare_rows
 from junmai_svc.service.build import build_target
+from junmai_svc.service.logs import log
 from junmai_svc.service.pairing import pair_tables
 from junmai_svc.service.plan import MigrationPlan
 from junmai_svc.service.progress import Progress, Silent
@@ -28,8 +29,14 @@ from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.moment import Moment, sqlite_version
 from junmai_svc.storage.databases.pair import TARGET, open_pair
 from junmai_svc.storage.databases.schema import Schema, read_schema
-from junmai_svc.storage.errors import IntegrityError
-from junmai_svc.storage.snapshots.store import FileStore
+from junmai_svc.storage.errors import (
+    ChecksumError,
+    IntegrityError,
+    InterruptedRunError,
+    JunmaiError,
+    NotFoundError,
+)
+from junmai_svc.storage.snapshots.base import SnapshotStore
 
 SEED_BYTES = 32
 
@@ -70,14 +77,28 @@ def new_recipe(plan: MigrationPlan, clock: datetime) -> Recipe:
     return Recipe(plan, Moment(clock, secrets.token_hex(SEED_BYTES)), versions())
 
 
-def recorded(store: FileStore, recipe: Recipe) -> dict[str, Any]:
-    """Return what `planned` records of a recipe; its plan is durable in the store on return.
+def recorded(stores: Sequence[SnapshotStore], recipe: Recipe) -> dict[str, Any]:
+    """Return what `planned` records of a recipe; its plan is durable in a store on return.
+
+    It is kept in each store that can take it, beside the snapshot that it is the plan for.
 
     Raises:
-        JunmaiError: the store can't be written.
+        JunmaiError: no store can be written.
     """
-    with translated("write into", store.folder):
-        digest = store.put_details(msgspec.json.encode(recipe.plan))
+    content = msgspec.json.encode(recipe.plan)
+    digest = ""
+    problems: list[JunmaiError] = []
+    for store in stores:
+        try:
+            with translated("write into", store.url):
+                digest = store.put_details(content)
+        except InterruptedRunError:
+            raise
+        except JunmaiError as problem:
+            problems.append(problem)
+            log().warning("plan.not_kept", store=store.url, problem=problem.message)
+    if not digest:
+        raise problems[0]
     return {
         "plan": digest,
         "clock": recipe.moment.clock.isoformat(timespec="milliseconds"),
@@ -86,24 +107,44 @@ def recorded(store: FileStore, recipe: Recipe) -> dict[str, Any]:
     }
 
 
+def details_of(stores: Sequence[SnapshotStore], digest: str) -> bytes:
+    """Return what was too large for an event, from the first store that has it as it was.
+
+    Raises:
+        NotFoundError: no store has it.
+        ChecksumError: one has it, but not as it was.
+        JunmaiError: a store can't be read.
+    """
+    problem: IntegrityError | NotFoundError | None = None
+    for store in stores:
+        try:
+            with translated("read from", store.url):
+                return store.get_details(digest)
+        except ChecksumError as changed:
+            problem = changed
+        except NotFoundError as missing:
+            problem = problem or missing
+    assert problem is not None, "there is at least one store"  # noqa: S101
+    raise problem
+
+
 def is_recorded(data: Mapping[str, Any]) -> bool:
     """Tell whether a `planned` event tells a recipe; those of the first versions do not."""
     return "plan" in data
 
 
-def recorded_recipe(store: FileStore, data: Mapping[str, Any]) -> Recipe:
+def recorded_recipe(stores: Sequence[SnapshotStore], data: Mapping[str, Any]) -> Recipe:
     """Return the recipe that `planned` recorded.
 
     Raises:
-        NotFoundError: its plan is not in the store any more.
+        NotFoundError: its plan is in no store any more.
+        ChecksumError: its plan is not what was stored.
         IntegrityError: what is recorded or stored is no recipe of this version.
         JunmaiError: the store can't be read.
     """
     try:
         told = msgspec.convert(data, _Recorded)
-        with translated("read from", store.folder):
-            content = store.get_details(told.plan)
-        plan = msgspec.json.decode(content, type=MigrationPlan)
+        plan = msgspec.json.decode(details_of(stores, told.plan), type=MigrationPlan)
         bytes.fromhex(told.seed)
     except (msgspec.MsgspecError, ValueError) as error:
         raise IntegrityError(

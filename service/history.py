@@ -2,17 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
 
 from junmai_svc.service.configuration import duration
+from junmai_svc.service.times import parse_time
 from junmai_svc.storage.errors import NotFoundError, UsageError
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.projection import Run, fold_runs
-
-TIME_HINT = "Say 2026-11-22, 2026-11-22T14:00 (UTC, or with an offset), or 2d for two days ago."
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,9 @@ class AsOf:
         return max((e.position for e in events if e.time <= time), default=-1)
 
 
+END = AsOf()
+
+
 def moment(text: str, now: datetime) -> datetime:
     """Return the time that a text means: a date or time (UTC where it names no zone), or an age.
 
@@ -67,12 +69,7 @@ def moment(text: str, now: datetime) -> datetime:
     try:
         return now - duration(text)
     except ValueError:
-        pass
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"{text!r} is no time", TIME_HINT) from error
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        return parse_time(text)
 
 
 def end_of(text: str, now: datetime) -> datetime:
@@ -127,7 +124,25 @@ def find_run(runs: list[Run], reference: str, path: Path) -> Run:
     return found[0]
 
 
-def show_run(journal: Journal, reference: str, at: AsOf) -> tuple[Run, list[Event]]:
+def snapshot_before(journal: Journal, reference: str) -> str:
+    """Return the name of the snapshot that a run took before it changed anything.
+
+    Raises:
+        NotFoundError: there is no such run, or it took none.
+        UsageError: several runs fit.
+        JunmaiError: the journal can't be read.
+    """
+    run, events = show_run(journal, reference)
+    kept = next((event.data["kept"] for event in events if event.data.get("kept")), None)
+    name = run.snapshot or kept
+    if name is None:
+        raise NotFoundError(
+            f"The run {run.id} took no snapshot", "List the snapshots with `junmai-svc snapshots`."
+        )
+    return str(name)
+
+
+def show_run(journal: Journal, reference: str, at: AsOf = END) -> tuple[Run, list[Event]]:
     """Return a run as it was at a point, and its events until then.
 
     Raises:

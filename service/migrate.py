@@ -6,13 +6,13 @@ been compared with the snapshot value by value.
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from junmai_svc.checks.image import Examination, examine
 from junmai_svc.checks.verification import verify
-from junmai_svc.service.backup import backup, image_of
+from junmai_svc.service.backup import backing_up, image_of
 from junmai_svc.service.build import build_target, freeze_for
 from junmai_svc.service.context import Context
 from junmai_svc.service.details import fitting
@@ -54,8 +54,8 @@ from junmai_svc.storage.files import (
     token_of,
 )
 from junmai_svc.storage.models.junmai import definitions
+from junmai_svc.storage.snapshots.base import Snapshot
 from junmai_svc.storage.snapshots.manifest import Reason
-from junmai_svc.storage.snapshots.store import Snapshot
 
 # As the replaced tool says it.
 FAILED = "Migration failed"
@@ -96,7 +96,7 @@ def migrate(
         context.journal,
         "migration",
         request.source,
-        start={**details, "store": str(context.store.folder)},
+        start={**details, "store": context.store.url, "folder": str(context.folder)},
         exclusive=True,
     ) as this:
         with _failure_logged(context, log, this.id):
@@ -107,13 +107,14 @@ def migrate(
             # Named before they exist, so that whoever comes after a crash finds them.
             files = {"staged": str(staged), "scratch": str(_scratch(staged))}
             files["again"] = str(_again(staged))
-            said = fitting(context.store, planned(plan)) | recorded(context.store, recipe)
+            said = fitting(context.store, planned(plan)) | recorded(context.stores, recipe)
             this.record("planned", **said, **files)
             try:
-                _build(context, this, result, staged, log)
+                with _taken(context, this, result, _scratch(staged)) as image:
+                    _build(context, this, result, image, staged, log)
                 # Before the switch: from then on nothing may fail that a person must hear of.
                 with unbroken():
-                    result.log_path = log.save(context.store.folder, context.clock(), this.id)
+                    result.log_path = log.save(context.folder, context.clock(), this.id)
                 done = fitting(context.store, outcome(result))
                 _publish(context, this, result, staged)
             finally:
@@ -125,13 +126,17 @@ def migrate(
 
 
 def _build(
-    context: Context, this: Operation, result: Migration, staged: Path, log: MigrationLog
+    context: Context,
+    this: Operation,
+    result: Migration,
+    image: Image,
+    staged: Path,
+    log: MigrationLog,
 ) -> None:
-    """Everything up to a verified staged target."""
+    """Everything from the image up to a verified staged target."""
     request = result.request
-    image = _take(context, this, result, _scratch(staged))
     if image.snapshot:
-        log.backup_path = str(image.snapshot.image)
+        log.backup_path = image.snapshot.place
         log.add("backup", "success", context.clock(), backup_path=log.backup_path)
     this.record("started", image=str(image.path))
     result.copied = build_target(
@@ -156,31 +161,39 @@ def _build(
         _prove(context, this, result, image, staged)
 
 
-def _take(context: Context, this: Operation, result: Migration, scratch: Path) -> Image:
+@contextmanager
+def _taken(context: Context, this: Operation, result: Migration, scratch: Path) -> Iterator[Image]:
     """Take the image to migrate from: a kept snapshot, or a scratch file where none is wanted."""
     request = result.request
-    if request.keep_backup:
-        kept = backup(context, request.source, Reason.MIGRATION, full_check=True, parent=this)
-        this.record(
-            "backup_linked",
-            snapshot=kept.snapshot.name,
-            checksum=kept.snapshot.manifest.checksum,
-            backup=kept.run,
-        )
-        result.snapshot = kept.snapshot
-        image = Image(kept.snapshot.image, kept.schema, kept.examination, kept.snapshot)
-    else:
-        begun = time.monotonic()
-        schema = image_of(context, request.source, scratch)
-        spent = time.monotonic() - begun
-        found = examine(scratch, schema, request.source, full_check=True, copy_seconds=spent)
-        image = Image(scratch, schema, found, None)
-    if plan_of(image.schema) != result.plan:
-        raise MigrationFailedError(
-            f"The schema of {request.source} was changed while the migration began",
-            "Wait until nobody changes the schema, then run the same command again.",
-        )
-    return image
+    with ExitStack() as at_hand:
+        if request.keep_backup:
+            kept = at_hand.enter_context(
+                backing_up(context, request.source, Reason.MIGRATION, full_check=True, parent=this)
+            )
+            snapshot = kept.snapshot
+            # Not in a store of its own: named, so that whoever comes after a crash removes it.
+            borrowed = {} if kept.image == snapshot.image else {"borrowed": str(kept.image)}
+            this.record(
+                "backup_linked",
+                snapshot=snapshot.name,
+                checksum=snapshot.manifest.checksum,
+                backup=kept.run,
+                **borrowed,
+            )
+            result.snapshot, result.failed_stores = snapshot, kept.failed
+            image = Image(kept.image, kept.schema, kept.examination, snapshot)
+        else:
+            begun = time.monotonic()
+            schema = image_of(context, request.source, scratch)
+            spent = time.monotonic() - begun
+            found = examine(scratch, schema, request.source, full_check=True, copy_seconds=spent)
+            image = Image(scratch, schema, found, None)
+        if plan_of(image.schema) != result.plan:
+            raise MigrationFailedError(
+                f"The schema of {request.source} was changed while the migration began",
+                "Wait until nobody changes the schema, then run the same command again.",
+            )
+        yield image
 
 
 def _verify(
@@ -202,9 +215,7 @@ def _verify(
                 pair,
                 result.plan.tables,
                 result.plan.expected,
-                backup=(image.snapshot.image, image.snapshot.manifest.checksum)
-                if image.snapshot
-                else None,
+                backup=(image.path, image.snapshot.manifest.checksum) if image.snapshot else None,
                 source_broke=image.examination.violations,
                 on_table=lambda _: tick(1) if tick is not None else None,
             )
@@ -235,7 +246,7 @@ def _prove(
     """Migrate a second time, from what the journal and the store hold, and compare the digests."""
     again = _again(staged)
     with context.progress.step("Migrating a second time", 1, "steps"):
-        recipe = recorded_recipe(context.store, recorded(context.store, result.recipe))
+        recipe = recorded_recipe(context.stores, recorded(context.stores, result.recipe))
         found = execute(recipe, image.path, image.schema, image.examination, again)
     others = differing(result.digests, found)
     if others:
@@ -268,7 +279,7 @@ def _failure_logged(context: Context, log: MigrationLog, run: str) -> Iterator[N
         if not any(step["status"] == "failed" for step in log.migration_log):
             log.add("migration", "failed", context.clock(), error=failed, hint=error.hint)
         try:
-            log.save(context.store.folder, context.clock(), run)
+            log.save(context.folder, context.clock(), run)
         except JunmaiError as second:
             events().error("migration_log.unwritable", problem=second.message)
         if isinstance(error, MigrationFailedError):

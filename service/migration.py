@@ -6,10 +6,11 @@ from typing import Any
 
 from junmai_svc.checks.finding import Report, Verdict
 from junmai_svc.service.build import Copied
+from junmai_svc.service.context import StoreProblem
 from junmai_svc.service.execution import Recipe
 from junmai_svc.service.plan import MigrationPlan
 from junmai_svc.service.replace import Replaced
-from junmai_svc.storage.snapshots.store import Snapshot
+from junmai_svc.storage.snapshots.base import Snapshot
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Migration:
     plan: MigrationPlan
     recipe: Recipe
     snapshot: Snapshot | None = None
+    failed_stores: tuple[StoreProblem, ...] = ()
     copied: list[Copied] = field(default_factory=list)
     report: Report = field(default_factory=lambda: Report(()))
     digests: dict[str, str] = field(default_factory=dict)

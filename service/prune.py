@@ -7,6 +7,7 @@ that an interrupt leaves an image that nobody lists, never a manifest without it
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from junmai_svc.service.context import Context
 from junmai_svc.service.details import fitting
@@ -15,7 +16,7 @@ from junmai_svc.service.retention import Candidate, Decision, Policy, decide
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.projection import fold_proven
-from junmai_svc.storage.snapshots.store import FileStore, Snapshot, Unreadable
+from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Unreadable
 
 # An event holds at most 65,535 bytes; a name and its reasons have well under 200.
 NAMES_PER_EVENT = 200
@@ -53,7 +54,7 @@ class Pruned:
 
 
 def plan_prune(
-    store: FileStore, journal: Journal | None, policy: Policy, when: datetime
+    store: SnapshotStore, journal: Journal | None, policy: Policy, when: datetime
 ) -> PrunePlan:
     """Decide about every snapshot of a store at a time in UTC; deletes nothing.
 
@@ -62,7 +63,7 @@ def plan_prune(
     Raises:
         JunmaiError: the store or the journal can't be read.
     """
-    with translated("read the snapshots in", store.folder):
+    with translated("read the snapshots in", store.url):
         good, bad = store.snapshots()
         held = store.held()
     proven = fold_proven(journal.read()) if journal else {}
@@ -83,16 +84,16 @@ def prune(context: Context, policy: Policy) -> Pruned:
     plan = plan_prune(context.store, context.journal, policy, context.clock())
     if not plan.dropped:
         return Pruned(None, plan)
-    folder = context.store.folder
+    store = context.store
     decided = {each.candidate.name: list(each.reasons) for each in plan.decisions}
-    start = {"store": str(folder), "bytes": plan.freed, "reasons": decided}
+    start = {"store": store.url, "bytes": plan.freed, "reasons": decided}
     start = fitting(context.store, start)
-    with operation(context.journal, "prune", folder, start=start) as this:
+    with operation(context.journal, "prune", Path(store.url), start=start) as this:
         deleted: list[str] = []
         for names in _chunks(plan.dropped):
-            with translated("delete from", folder):
+            with translated("delete from", store.url):
                 # Somebody may have held one since the plan was made.
-                gone = [name for name in names if context.store.delete_unless_held(name)]
+                gone = [name for name in names if store.delete_unless_held(name)]
             this.record("snapshot_deleted", snapshots=gone)
             deleted += gone
         this.finish("completed", deleted=len(deleted))

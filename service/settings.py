@@ -3,6 +3,7 @@
 import getpass
 import os
 import platform
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,26 +27,34 @@ def configured_journal(loaded: Loaded | None) -> Path | None:
     return _local(loaded, url, "sqlite:///", "the journal") if loaded and url else None
 
 
-def configured_store(loaded: Loaded | None, name: str) -> Path:
-    """The folder of the store that has this name in the configuration, else the folder `name`.
-
-    Raises:
-        UsageError: it is not of a kind that this program has.
-    """
-    section = loaded.configuration.stores.get(name) if loaded else None
-    if loaded is None or section is None:
-        if "://" in name:
-            raise UsageError(f"There is no store {name}", ONLY_FOLDERS)
-        return Path(name)
-    return _local(loaded, section.url, "file://", f"the store {name}")
-
-
 def _local(loaded: Loaded, url: str, scheme: str, what: str) -> Path:
     """A path out of a configuration; a relative one counts from the file's folder."""
     path = url.removeprefix(scheme)
     if "://" in path:
         raise UsageError(f"{what} can't be {url}", ONLY_FOLDERS)
-    return Path(os.path.normpath(loaded.folder / path))
+    return counted_from(loaded.folder, Path(path))
+
+
+def counted_from(folder: Path, path: Path) -> Path:
+    """A path that counts from a folder, such as the one of the file that names it."""
+    return Path(os.path.normpath(folder / path))
+
+
+def cache_folder(loaded: Loaded | None) -> Path:
+    """Where this machine keeps what makes stores quick, and images on their way to them.
+
+    The configured one, else the system's usual place for caches of a user.
+    """
+    configured = loaded.configuration.cache.folder if loaded else None
+    if loaded and configured:
+        return counted_from(loaded.folder, Path(configured).expanduser())
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "junmai-svc"
 
 
 def retention(

@@ -10,6 +10,7 @@ from typing import Any
 
 from junmai_svc.checks.finding import Report, Verdict
 from junmai_svc.service.backup import Backup
+from junmai_svc.service.context import StoreProblem
 from junmai_svc.service.exits import exit_code
 from junmai_svc.service.migration import Migration, rule_counts
 from junmai_svc.service.plan import MigrationPlan
@@ -18,7 +19,7 @@ from junmai_svc.service.restore import Restored
 from junmai_svc.service.verify import Verification
 from junmai_svc.storage.errors import JunmaiError
 from junmai_svc.storage.journal.projection import Run
-from junmai_svc.storage.snapshots.store import Snapshot, Unreadable
+from junmai_svc.storage.snapshots.base import Snapshot, Unreadable
 
 View = dict[str, Any]
 
@@ -35,6 +36,14 @@ def error_view(error: JunmaiError) -> View:
             "exit": exit_code(error),
         },
     }
+
+
+def problems_view(failed: Sequence[StoreProblem]) -> list[View]:
+    """The stores that could not be used, and why."""
+    return [
+        {"store": each.store, "problem": each.problem.message, "hint": each.problem.hint}
+        for each in failed
+    ]
 
 
 def plan_view(plan: MigrationPlan) -> View:
@@ -114,7 +123,8 @@ def migration_view(result: Migration) -> View:
         "source": str(result.request.source),
         "target": str(result.request.target),
         "snapshot": result.snapshot.name if result.snapshot else None,
-        "backup_path": str(result.snapshot.image) if result.snapshot else None,
+        "backup_path": result.snapshot.place if result.snapshot else None,
+        "failed_stores": problems_view(result.failed_stores),
         "tables": [
             {
                 "table": table.table,
@@ -144,7 +154,17 @@ def backup_view(result: Backup) -> View:
         "run": result.run,
         "status": "stored",
         "snapshot": result.snapshot.name,
-        "backup_path": str(result.snapshot.image),
+        "backup_path": result.snapshot.place,
+        "stores": [
+            {
+                "store": stored.store,
+                "snapshot": stored.name,
+                "layout": stored.manifest.layout,
+                "new_bytes": stored.manifest.new_bytes,
+            }
+            for stored in result.stored
+        ],
+        "failed_stores": problems_view(result.failed),
         "checksum": manifest.checksum,
         "file_size": manifest.file_size,
         "check": result.examination.method,
@@ -210,6 +230,8 @@ def snapshots_view(
                 "file_size": snapshot.manifest.file_size,
                 "checksum": snapshot.manifest.checksum,
                 "layout": snapshot.manifest.layout,
+                "new_bytes": snapshot.manifest.new_bytes,
+                "store": snapshot.store,
                 "held": snapshot.name in held,
                 "proven": known[snapshot.name].isoformat() if snapshot.name in known else None,
             }
@@ -220,7 +242,7 @@ def snapshots_view(
 
 
 def _unreadable_view(bad: Sequence[Unreadable]) -> list[View]:
-    return [{"manifest": str(item.path), "problem": item.problem.message} for item in bad]
+    return [{"manifest": item.manifest, "problem": item.problem.message} for item in bad]
 
 
 def prune_view(plan: PrunePlan, pruned: Pruned | None) -> View:

@@ -15,7 +15,7 @@ from junmai_svc.storage.errors import JournalConflictError, UsageError
 # The first of each is the category's start; * marks the terminal ones.
 _NAMES = {
     "journal": "opened key_rotated recovered",
-    "backup": "started staged snapshot_taken stored verified* failed* abandoned*",
+    "backup": "started staged snapshot_taken stored store_failed verified* failed* abandoned*",
     "migration": "requested planned backup_linked started table_copied constraints_checked"
     " reproduced verified* failed* rolled_back* abandoned*",
     "restore": "requested pre_restore_backup_taken staged digests_matched"

@@ -87,7 +87,7 @@ def test_what_is_as_it_was_left_is_confirmed_and_that_is_on_record(
     said = replay(program, source, run["run"], "--reverify")
     assert said["status"] == "confirmed"
     assert [(each["subject"], each["found"]) for each in said["looked"]] == [
-        (f"snapshot {run['snapshot']}", "as recorded"),
+        (f"snapshot {run['snapshot']} in {source.parent / 'backups'}", "as recorded"),
         (f"target {run['target']}", "as recorded"),
     ]
     evidence = last_event(program, source, said["run"])
@@ -119,7 +119,7 @@ def test_a_snapshot_whose_bytes_were_changed_is_named(program: Program, source: 
         said = replay(program, source, run["run"], how, code=3)
         assert said["status"] == "diverged"
         assert said["reason"] == (
-            f"snapshot {run['snapshot']}: its bytes are not those of its manifest"
+            f"snapshot {run['snapshot']} in {image.parent}: its bytes are not those of its manifest"
         )
 
 
@@ -232,10 +232,10 @@ def test_a_plan_that_is_gone_or_changed_is_told(program: Program, source: Path) 
     content = plan.read_bytes()
     plan.write_bytes(content.replace(b"photos", b"fotos!", 1))
     said = replay(program, source, run["run"], "--execute", code=3)
-    assert (said["status"], "is not what was stored" in said["reason"]) == ("diverged", True)
+    assert (said["status"], "are not what they were" in said["reason"]) == ("diverged", True)
     plan.unlink()
     said = replay(program, source, run["run"], "--execute", code=3)
-    assert (said["status"], "no details" in said["reason"]) == ("input_missing", True)
+    assert (said["status"], "are not in" in said["reason"]) == ("input_missing", True)
 
 
 def test_a_migration_that_failed_is_not_reproducible(program: Program, source: Path) -> None:

@@ -17,8 +17,9 @@ from tests.crash.program import Call, Ended
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.events import Role, kind_of
 from junmai_svc.storage.journal.journal import Journal
+from junmai_svc.storage.snapshots.base import Snapshot
 from junmai_svc.storage.snapshots.manifest import Reason
-from junmai_svc.storage.snapshots.store import FileStore, Snapshot
+from junmai_svc.storage.snapshots.store import FileStore
 
 SAMPLE = Path(__file__).parents[2] / "data" / "junmai.db"
 SIDECARS = ("-wal", "-shm", "-journal")
@@ -101,7 +102,7 @@ class Scene:
         good, bad = FileStore(self.store).snapshots()
         assert not bad
         for snapshot in good:
-            image = snapshot.image.read_bytes()
+            image = Path(snapshot.place).read_bytes()
             assert hashlib.sha256(image).hexdigest() == snapshot.manifest.checksum
             assert len(image) == snapshot.manifest.file_size
         return good
@@ -109,7 +110,7 @@ class Scene:
     def ways_back(self) -> list[str]:
         """Return the contents of all snapshots that were taken before a restore."""
         return [
-            content(snapshot.image)
+            content(Path(snapshot.place))
             for snapshot in self.snapshots()
             if snapshot.manifest.reason is Reason.PRE_RESTORE
         ]

@@ -114,7 +114,7 @@ def test_a_killed_backup_lists_no_snapshot_or_the_right_one(
             scene.run_well(*scene.backup)
             now = scene.snapshots()
             assert len(now) == len(listed) + 1
-            assert [content(snapshot.image) for snapshot in now] == [rows] * len(now)
+            assert [content(Path(snapshot.place)) for snapshot in now] == [rows] * len(now)
             scene.require_source_untouched()
             scene.require_abandoned(left)
             scene.require_tidy()
@@ -139,10 +139,10 @@ def test_a_killed_restore_leaves_the_old_database_or_the_snapshot(
         with subtests.test(str(call)):
             scene = Scene(tmp_path / str(number), like=changed_since)
             (wanted,) = scene.snapshots()
-            new = wanted.image.read_bytes()
+            new = Path(wanted.place).read_bytes()
             scene.kill_at(call, *scene.restore)
             switched = scene.source.read_bytes() == new
-            assert content(scene.source) == (content(wanted.image) if switched else old)
+            assert content(scene.source) == (content(Path(wanted.place)) if switched else old)
             # Before the switch there is a way back.
             assert not switched or old in scene.ways_back()
             left = scene.left(done=switched)

@@ -8,7 +8,8 @@ import pytest
 from junmai_svc.service.configuration import Configuration, StoreSection, duration
 from junmai_svc.service.configuration_file import Loaded, load
 from junmai_svc.service.retention import Policy
-from junmai_svc.service.settings import configured_journal, configured_store, retention
+from junmai_svc.service.settings import configured_journal, retention
+from junmai_svc.service.stores import Named, place_of
 from junmai_svc.storage.errors import NotFoundError, UsageError
 
 SHIPPED = Path(__file__).parents[2] / "config" / "junmai.toml"
@@ -30,7 +31,7 @@ def test_the_shipped_file_holds_every_default() -> None:
     shipped = loaded(SHIPPED).configuration
     assert shipped.retention == Configuration().retention
     assert shipped.journal == Configuration().journal
-    assert shipped.stores == {"local": StoreSection(url="../data/backups")}
+    assert shipped.stores == {"local": StoreSection(url="../data/backups", layout="file")}
 
 
 def test_without_a_file_and_variables_nothing_is_configured(
@@ -115,17 +116,16 @@ def test_relative_paths_count_from_the_files_folder(tmp_path: Path) -> None:
     )
     found = loaded(path)
     assert configured_journal(found) == tmp_path.parent / "j.db"
-    assert configured_store(found, "local") == tmp_path.parent / "backups"
-    assert configured_store(found, "some/folder") == Path("some/folder")
+    assert place_of(found, Named("local")).folder == tmp_path.parent / "backups"
+    assert place_of(found, Named("some/folder")).folder == Path("some/folder")
+    assert place_of(found, Named("local", is_folder=True)).folder == Path("local")
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/prefix", "https://host/x"])
-def test_a_store_elsewhere_is_refused_plainly(tmp_path: Path, url: str) -> None:
-    found = loaded(written(tmp_path, f'[stores.off]\nurl = "{url}"\n'))
-    with pytest.raises(UsageError, match="can't be"):
-        configured_store(found, "off")
-    with pytest.raises(UsageError, match="There is no store"):
-        configured_store(found, url)
+def test_a_store_that_can_not_be_reached_so_is_refused_plainly(tmp_path: Path) -> None:
+    found = loaded(written(tmp_path, '[stores.off]\nurl = "https://host/x"\n'))
+    for name in ("off", "https://host/x"):
+        with pytest.raises(UsageError, match="No store can be reached by https"):
+            place_of(found, Named(name))
 
 
 def test_what_is_said_in_the_call_comes_over_what_is_configured(tmp_path: Path) -> None:

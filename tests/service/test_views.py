@@ -17,6 +17,7 @@ from junmai_svc.checks.image import Examination
 from junmai_svc.service import views, views_run
 from junmai_svc.service.backup import Backup
 from junmai_svc.service.build import Copied
+from junmai_svc.service.context import StoreProblem
 from junmai_svc.service.execution import new_recipe
 from junmai_svc.service.migration import MigrateRequest, Migration
 from junmai_svc.service.plan import MigrationPlan, plan_migration
@@ -24,11 +25,11 @@ from junmai_svc.service.replace import Replaced
 from junmai_svc.service.restore import Restored
 from junmai_svc.service.verify import Verification
 from junmai_svc.storage.databases.schema import Schema, read_schema
-from junmai_svc.storage.errors import ChecksumError, PlanError
+from junmai_svc.storage.errors import ChecksumError, PlanError, StorageUnavailableError
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.projection import fold_runs
+from junmai_svc.storage.snapshots.base import Snapshot, Unreadable
 from junmai_svc.storage.snapshots.manifest import Manifest, Reason
-from junmai_svc.storage.snapshots.store import Snapshot, Unreadable
 
 NOON = datetime(2025, 1, 8, 12, 0, 0, 123_456, tzinfo=UTC)
 NAME = "junmai_backup_20250108_120000"
@@ -224,8 +225,13 @@ def test_a_check_tells_its_exact_totals() -> None:
     }
 
 
+DOWN = StoreProblem("s3://bucket", StorageUnavailableError("It is down", "Wait."))
+
+
 def test_a_backup_tells_where_it_is_and_what_its_rows_break() -> None:
-    view = plain(views.backup_view(Backup("run", SNAPSHOT, schema(), FOUND, 1.0)))
+    view = plain(
+        views.backup_view(Backup("run", (SNAPSHOT,), (DOWN,), Path("image"), schema(), FOUND, 1.0))
+    )
     assert view == {
         "run": "run",
         "status": "stored",
@@ -233,6 +239,8 @@ def test_a_backup_tells_where_it_is_and_what_its_rows_break() -> None:
         "backup_path": str(SNAPSHOT.image),
         "checksum": "ab" * 32,
         "file_size": 4096,
+        "stores": [{"store": "", "snapshot": NAME, "layout": "file", "new_bytes": None}],
+        "failed_stores": [{"store": "s3://bucket", "problem": "It is down", "hint": "Wait."}],
         "check": "quick_check",
         "violations": {"CHECK constraint failed in photos": 2},
     }
@@ -279,7 +287,7 @@ def test_a_verification_passes_unless_something_is_new(
 
 
 def test_snapshots_are_told_with_what_is_known_of_them() -> None:
-    bad = Unreadable(Path("bad.json"), ChecksumError("it is damaged"))
+    bad = Unreadable("bad.json", ChecksumError("it is damaged"))
     unknown = plain(views.snapshots_view([SNAPSHOT], [bad]))
     assert unknown["snapshots"] == [
         {
@@ -290,6 +298,8 @@ def test_snapshots_are_told_with_what_is_known_of_them() -> None:
             "file_size": 4096,
             "checksum": "ab" * 32,
             "layout": "file",
+            "new_bytes": None,
+            "store": "",
             "held": False,
             "proven": None,
         }

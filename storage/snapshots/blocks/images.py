@@ -1,0 +1,244 @@
+"""Layout "blocks" in any backend: images as maps of blocks that are stored once, see `places`.
+
+A block that a store has is not stored again, whichever image it came from. Which blocks it has is
+asked of the local index, after that has been brought in line with the packs that are there now and
+that no pruner has marked.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from junmai_svc.storage.backends.base import Backend, Stat
+from junmai_svc.storage.backends.failures import translated
+from junmai_svc.storage.errors import (
+    ChecksumError,
+    IntegrityError,
+    NotFoundError,
+    StorageUnavailableError,
+)
+from junmai_svc.storage.snapshots.base import CORRUPTED_HINT, Tick
+from junmai_svc.storage.snapshots.blocks.committing import ConflictError, NameTakenError, publish
+from junmai_svc.storage.snapshots.blocks.index import BlockIndex
+from junmai_svc.storage.snapshots.blocks.map_format import LARGEST_MAP
+from junmai_svc.storage.snapshots.blocks.maps import ImageMap, encode_map, read_map
+from junmai_svc.storage.snapshots.blocks.packs import Footer, read_footer
+from junmai_svc.storage.snapshots.blocks.places import (
+    MANIFEST_SUFFIX,
+    SNAPSHOTS,
+    manifest_object,
+    map_object,
+    marked_in,
+    pack_object,
+    packs_in,
+)
+from junmai_svc.storage.snapshots.blocks.reading import restore_image
+from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal
+from junmai_svc.storage.snapshots.blocks.writing import Previous, StoredImage, store_image
+from junmai_svc.storage.snapshots.cache import StoreCache
+from junmai_svc.storage.snapshots.manifest import Manifest, encode
+from junmai_svc.storage.snapshots.naming import names_from
+
+ATTEMPTS = 5
+FETCHES = 8
+
+
+class BlockImages:
+    """Images as blocks in a backend, sealed by a seal, with a cache on this machine."""
+
+    name = "blocks"
+
+    def __init__(self, backend: Backend, seal: Seal, cache: StoreCache) -> None:
+        self.backend = backend
+        self.seal = seal
+        self.cache = cache
+
+    def store(
+        self, image: Path, manifest: Manifest, retain_until: datetime | None, tick: Tick | None
+    ) -> Manifest:
+        """Store the blocks of an image that the store lacks, its map and its manifest.
+
+        The manifest is returned as it is stored. A pruner that gets in the way means that blocks
+        are stored anew.
+
+        Raises:
+            ChecksumError: the image is not what the manifest says; there is no such snapshot.
+            JunmaiError: the store or the cache can't be used; there is then no such snapshot, or
+                it is whole.
+        """
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._attempt(image, manifest, retain_until, tick if not attempt else None)
+            except ConflictError:
+                continue
+        raise StorageUnavailableError(
+            f"Can't store {manifest.name} in {self.backend.url}: it is being pruned all the time",
+            "Run the same command again when the prune has ended.",
+        )
+
+    def fetch(self, manifest: Manifest, path: Path, tick: Tick | None) -> str:
+        """Write an image into a new local file, durably, and return its SHA-256 in hex.
+
+        Raises:
+            IntegrityError: the map or a pack is damaged or gone.
+            JunmaiError: the store can't be read.
+        """
+        image_map = self.map(manifest.map)
+        try:
+            return self._restore(image_map, path, tick)
+        except NotFoundError:
+            path.unlink(missing_ok=True)
+        # Packs may have been rewritten since the map was read: it then says so by now.
+        try:
+            return self._restore(self.map(manifest.map), path, None)
+        except NotFoundError as error:
+            raise IntegrityError(
+                f"{manifest.name} in {self.backend.url} can't be restored: {error.message}",
+                "Restore it from another store; `junmai-svc check --repair` can mend this one.",
+            ) from error
+
+    def map(self, name: str) -> ImageMap:
+        """Return a map from the store itself, never from the cache.
+
+        Raises:
+            IntegrityError: it, or the one that it builds on, is damaged or gone.
+            JunmaiError: the store can't be read.
+        """
+
+        def get(wanted: str) -> bytes:
+            try:
+                return self.backend.get(map_object(wanted), LARGEST_MAP)
+            except NotFoundError as error:
+                raise IntegrityError(
+                    f"Map {wanted} in {self.backend.url} is gone", "Check the store."
+                ) from error
+
+        return read_map(name, get, self.seal)
+
+    def read_range(self, pack: str, offset: int, length: int) -> bytes:
+        """Return bytes of a pack; see `packs.ReadRange`."""
+        return self.backend.get_range(pack_object(pack), offset, length)
+
+    def forget(self, name: str) -> None:
+        """Do nothing: blocks that nothing leads to any more are collected all at once."""
+
+    def manifest_object(self, name: str) -> str:
+        """Return the object that holds a snapshot's manifest."""
+        return manifest_object(name)
+
+    def manifests(self) -> Iterator[tuple[str, Stat]]:
+        """Yield the snapshots' names and the objects that hold their manifests.
+
+        Raises:
+            JunmaiError: the store can't be listed.
+        """
+        for found in self.backend.list(SNAPSHOTS):
+            if found.name.endswith(MANIFEST_SUFFIX):
+                yield found.name.removeprefix(SNAPSHOTS).removesuffix(MANIFEST_SUFFIX), found
+
+    def fill(self, index: BlockIndex) -> None:
+        """Bring an index in line with the packs that may be used now.
+
+        A pack that can't be read has no blocks to offer: what it held is stored anew.
+
+        Raises:
+            JunmaiError: the store can't be listed or read, or the index not be written.
+        """
+        # Marks first: what is marked later, the look before the commit finds.
+        marked = marked_in(self.backend)
+        usable = {n: s.size for n, s in packs_in(self.backend) if pack_object(n) not in marked}
+        index.keep_only(usable)
+
+        def footer(name: str) -> Footer | None:
+            try:
+                return read_footer(name, usable[name], self.read_range, self.seal)
+            except (IntegrityError, NotFoundError):
+                return None
+
+        unknown = index.unknown(usable)
+        if not unknown:
+            return
+        with ThreadPoolExecutor(min(FETCHES, len(unknown))) as pool:
+            for found in pool.map(footer, unknown):
+                if found is not None:
+                    index.add(found.pack, found.digests)
+
+    def _attempt(
+        self, image: Path, manifest: Manifest, retain_until: datetime | None, tick: Tick | None
+    ) -> Manifest:
+        database = manifest.original_path
+        previous = self.cache.previous(database, self.seal)
+
+        def put_pack(name: str, content: bytes) -> None:
+            self.backend.put(pack_object(name), content, retain_until=retain_until)
+
+        with self.cache.digests() as digests, BlockIndex(self.cache.index) as index:
+            self.fill(index)
+            with translated(f"read {image}"):
+                stored = store_image(
+                    image,
+                    digests,
+                    previous=previous,
+                    index=index,
+                    put_pack=put_pack,
+                    seal=self.seal,
+                    tick=tick,
+                )
+            if stored.map.image != manifest.checksum:
+                raise ChecksumError(
+                    f"Backup checksum mismatch: {image} is not what its manifest recorded",
+                    CORRUPTED_HINT,
+                )
+            image_map, new = self._put_map(stored, previous, retain_until)
+            needed = {map_object(n) for n in (image_map.name, image_map.base) if n}
+            needed |= {pack_object(pack.name) for pack in image_map.packs}
+            manifest = msgspec.structs.replace(
+                manifest, layout=self.name, map=image_map.name, new_bytes=stored.new_bytes + new
+            )
+            manifest = self._publish(manifest, needed, retain_until)
+            self.cache.remember(database, digests, image_map)
+        return manifest
+
+    def _put_map(
+        self, stored: StoredImage, previous: Previous | None, retain_until: datetime | None
+    ) -> tuple[ImageMap, int]:
+        """Store the map, unless it is the previous one; return it and how many bytes are new."""
+        if previous and stored.map.name == previous.map.name:
+            return previous.map, 0
+        base = previous.map if previous else None
+        if base and base.base:
+            base = self._base(base.base)
+        image_map, content = encode_map(stored.map, base, self.seal)
+        self.backend.put(map_object(image_map.name), content, retain_until=retain_until)
+        self.cache.keep_map(image_map.name, content)
+        return image_map, len(content)
+
+    def _base(self, name: str) -> ImageMap | None:
+        """A whole map to build on; None where it is gone, which makes the next one whole."""
+        try:
+            return self.map(name)
+        except IntegrityError:
+            return None
+
+    def _publish(
+        self, manifest: Manifest, needed: set[str], retain_until: datetime | None
+    ) -> Manifest:
+        certain = self.backend.capabilities().conditional_put
+        for name in names_from(manifest.name, certain=certain):
+            named = msgspec.structs.replace(
+                manifest, name=name, backup_path=f"{self.backend.url}/{manifest_object(name)}"
+            )
+            content = self.seal.close(encode(named), Place(Kind.MANIFEST, name.encode()))
+            try:
+                publish(self.backend, name, content, needed, retain_until)
+            except NameTakenError:
+                continue
+            return named
+        raise AssertionError("names never end")
+
+    def _restore(self, image_map: ImageMap, path: Path, tick: Callable[[int], None] | None) -> str:
+        with translated(f"write {path}"):
+            return restore_image(image_map, path, self.read_range, self.seal, tick)
