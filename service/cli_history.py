@@ -1,10 +1,12 @@
 """The commands about what was done: history, show, replay."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from junmai_svc.service.cli_command import (
+    PATH,
     configuration,
     journal_option,
     stores_options,
@@ -80,26 +82,40 @@ def history(
 @click.command(short_help="Tell the story of one run.")
 @click.argument("run")
 @_at_option
+@click.option("--html", type=PATH, metavar="FILE", help="Write it as one page of HTML instead.")
 @with_json
 @click.pass_context
-def show(ctx: click.Context, *, run: str, at: str | None, as_json: bool) -> int:
+def show(ctx: click.Context, *, run: str, at: str | None, html: Path | None, as_json: bool) -> int:
     """Tell the story of one RUN: every event that was recorded, in order.
 
-    RUN is an id out of `history`, or the beginning or end of one.
+    RUN is an id out of `history`, or the beginning or end of one. With --html it is written as a
+    page that needs nothing else, for whoever asks what was done.
 
     \b
     junmai-svc show 0190163d
     junmai-svc show 0190163d --at 2026-11-22T14:00
+    junmai-svc show 0190163d --html migration.html
     """
     from junmai_svc.service import history as use_case
     from junmai_svc.service import report, report_run, views_run
     from junmai_svc.service.context import now
+    from junmai_svc.service.page import write_page
     from junmai_svc.service.wiring import reading_journal
 
     point = use_case.as_of(at, now())
     with reading_journal(journal_option(ctx)) as journal:
-        view = views_run.story_view(*use_case.show_run(journal, run, point))
-    (report.show_json if as_json else report_run.show_run)(view)
+        found, events = use_case.show_run(journal, run, point)
+        view = views_run.story_view(found, events)
+        if html is not None:
+            write_page(journal, found, events, html, configuration(ctx))
+            view |= {"page": str(html)}
+    (
+        report.show_json
+        if as_json
+        else report_run.show_run
+        if html is None
+        else report_run.show_page
+    )(view)
     return DONE
 
 

@@ -61,8 +61,9 @@ def planned(plan: MigrationPlan) -> dict[str, Any]:
 
 
 def copied_facts(table: Copied) -> dict[str, Any]:
-    """What `table_copied` records of one table; its time in milliseconds."""
-    return {"table": table.table, "rows": table.rows, "ms": round(table.seconds * 1000)}
+    """What `table_copied` records of one table."""
+    spent = round(table.seconds * 1_000_000)
+    return {"table": table.table, "rows": table.rows, "microseconds": spent}
 
 
 def checked(report: Report) -> dict[str, Any]:
@@ -81,12 +82,12 @@ def checked(report: Report) -> dict[str, Any]:
                 "table": r.table,
                 "verdict": r.verdict.value,
                 "total": r.total,
-                "ms": round(r.seconds * 1000),
+                "microseconds": round(r.seconds * 1_000_000),
             }
             for r in report.results
         ],
         "differences": [
-            {"message": f.message, "table": f.table, "column": f.column, "known": f.known}
+            {"check": f.check, "table": f.table, "column": f.column, "message": f.message}
             for f in report.findings
         ],
     }

@@ -59,6 +59,12 @@ def show_run(view: View) -> None:
 
 
 @shown
+def show_page(view: View) -> None:
+    """Print where the page of a run is."""
+    printed(Text(f"Wrote {view['page']}"))
+
+
+@shown
 def show_replay(view: View) -> None:
     """Print what a replay came to, and what it looked at."""
     parts: list[RenderableType] = []

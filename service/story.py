@@ -21,6 +21,7 @@ _FOUND = {
     "unknown": "its store says whether the snapshot is there",
 }
 _SECOND_MS = 1000
+_TENTHS_BELOW = 9.95
 _MINUTE = 60
 _HOUR = 3600
 
@@ -40,11 +41,16 @@ def name_of(event: Event) -> str:
 
 
 def span(length: timedelta) -> str:
-    """Return a length of time: `340 ms`, `2.5 s`, `3 min 20 s`, `2 h 5 min`; a step back as 0."""
-    ms = max(0, round(length.total_seconds() * 1000))
-    if ms < _SECOND_MS:
-        return f"{ms} ms"
-    seconds = ms / _SECOND_MS
+    """Return a length of time: `0.4 ms`, `340 ms`, `2.5 s`, `3 min 20 s`, `2 h 5 min`.
+
+    A step back, as clocks may make one, is told as 0.
+    """
+    seconds = max(0.0, length.total_seconds())
+    ms = seconds * _SECOND_MS
+    if ms < _TENTHS_BELOW:
+        return f"{ms:.1f} ms" if ms else "0 ms"
+    if round(ms) < _SECOND_MS:
+        return f"{ms:.0f} ms"
     if seconds < _MINUTE:
         return f"{seconds:.1f} s"
     whole = int(seconds)
@@ -104,8 +110,8 @@ def _abandoned(data: Data) -> str:
 
 def _copied(data: Data) -> str:
     text = f"{_text(data, 'table')}: {count(_int(data, 'rows'), 'row')}"
-    ms = data.get("ms")
-    return text + (f" in {span(timedelta(milliseconds=ms))}" if isinstance(ms, int) else "")
+    spent = data.get("microseconds")
+    return text + (f" in {span(timedelta(microseconds=spent))}" if isinstance(spent, int) else "")
 
 
 def _stored(data: Data) -> str:
