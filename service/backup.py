@@ -31,11 +31,12 @@ from junmai_svc.storage.errors import (
     NoSpaceError,
     StorageUnavailableError,
 )
-from junmai_svc.storage.files import copy_permissions, identity_of, sha256_of
+from junmai_svc.storage.files import copy_permissions, identity_of
 from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Staged
 from junmai_svc.storage.snapshots.manifest import (
     FORMAT,
     STAMP,
+    UNKNOWN,
     CheckFacts,
     DatabaseFacts,
     Manifest,
@@ -132,13 +133,11 @@ def backing_up(
                 )
             with translated("read the backup of", source):
                 size = staged.image.stat().st_size
-                with context.progress.step("Hashing the backup", size, "bytes") as tick:
-                    checksum = sha256_of(staged.image, tick)
             manifest = Manifest(
                 original_path=str(source),
                 backup_path="",
                 timestamp=when.strftime(STAMP),
-                checksum=checksum,
+                checksum=UNKNOWN,
                 file_size=size,
                 format=FORMAT,
                 name=staged.name,
@@ -241,6 +240,7 @@ def _store(
             failed.append(_failure(this, store, problem))
             continue
         stored[store.url] = snapshot
+        manifest = snapshot.manifest  # the others have to find the same bytes
         this.record(
             "stored",
             snapshot=snapshot.name,

@@ -86,7 +86,9 @@ def migrate(
 
 @click.command(short_help="Take a snapshot of a database, also in use.")
 @source_option
-@click.option("--full-check", is_flag=True, help="Run SQLite's full integrity_check.")
+@click.option(
+    "--full-check", is_flag=True, help="Check constraints and indexes too, and count rows."
+)
 @with_json
 @stores_options
 @click.pass_context
@@ -125,6 +127,7 @@ def backup(
 @click.option("--to", "target", required=True, type=PATH, help="The database to replace.")
 @click.option("--at", metavar="TIME", help="The newest snapshot up to a time (UTC), instead.")
 @click.option("--before", metavar="RUN", help="The snapshot that a run took first, instead.")
+@click.option("--full-check", is_flag=True, help="Run SQLite's full integrity_check first.")
 @with_json
 @stores_options
 @click.pass_context
@@ -135,6 +138,7 @@ def restore(
     target: Path,
     at: str | None,
     before: str | None,
+    full_check: bool,
     stores: "list[Named]",
     as_json: bool,
 ) -> int:
@@ -166,6 +170,6 @@ def restore(
         if before is not None:
             snapshot = snapshot_before(context.journal, before)
         which = use_case.Which(LATEST if snapshot is None else snapshot, until)
-        view = views.restored_view(use_case.restore(context, which, target))
+        view = views.restored_view(use_case.restore(context, which, target, full_check=full_check))
     (report.show_json if as_json else report.show_restored)(view)
     return DONE

@@ -182,8 +182,14 @@ def restored_view(result: Restored) -> View:
         "checksum": result.snapshot.manifest.checksum,
         "pre_restore_snapshot": result.replaced.snapshot,
         "set_aside": list(result.replaced.set_aside),
-        "violations": dict(result.examination.violations),
+        "violations": _recorded(result.snapshot) or dict(result.examination.violations),
     }
+
+
+def _recorded(snapshot: Snapshot) -> dict[str, int]:
+    """What the rows of a snapshot broke when it was stored."""
+    check = snapshot.manifest.check
+    return dict(check.violations) if check else {}
 
 
 def verification_view(result: Verification) -> View:

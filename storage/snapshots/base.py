@@ -11,9 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from junmai_svc.storage.backends.base import Backend
 from junmai_svc.storage.errors import ChecksumError, JunmaiError
-from junmai_svc.storage.snapshots.manifest import Manifest
+from junmai_svc.storage.snapshots.manifest import UNKNOWN, Manifest
 
 LATEST = "latest"
 HOLDS = "holds"
@@ -93,6 +95,8 @@ class SnapshotStore(Protocol):
 
     def commit(self, staged: Staged, manifest: Manifest, tick: Tick | None = None) -> Snapshot:
         """Make a staged image whose content is durable a snapshot: bytes first, then manifest.
+
+        A manifest whose checksum is `manifest.UNKNOWN` gets the one that the image has.
 
         Raises:
             ChecksumError: the image is not what the manifest says; nothing is stored.
@@ -174,6 +178,20 @@ class SnapshotStore(Protocol):
             ChecksumError: it is not what it was.
         """
         ...
+
+
+def checked(manifest: Manifest, actual: str, image: Path) -> Manifest:
+    """Return the manifest of an image with this SHA-256.
+
+    Raises:
+        ChecksumError: the manifest says otherwise.
+    """
+    if manifest.checksum not in (UNKNOWN, actual):
+        raise ChecksumError(
+            f"Backup checksum mismatch: {image} is not what its manifest recorded",
+            CORRUPTED_HINT,
+        )
+    return msgspec.structs.replace(manifest, checksum=actual)
 
 
 def require_checksum(actual: str, snapshot: Snapshot) -> None:

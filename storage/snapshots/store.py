@@ -28,7 +28,6 @@ from junmai_svc.storage.files import (
     write_durably,
 )
 from junmai_svc.storage.snapshots.base import (
-    CORRUPTED_HINT,
     DETAILS,
     HOLDS,
     LATEST,
@@ -36,10 +35,18 @@ from junmai_svc.storage.snapshots.base import (
     Staged,
     Tick,
     Unreadable,
+    checked,
     require_checksum,
 )
 from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
-from junmai_svc.storage.snapshots.manifest import NAME, STAMP, Manifest, encode, read_manifest
+from junmai_svc.storage.snapshots.manifest import (
+    NAME,
+    STAMP,
+    UNKNOWN,
+    Manifest,
+    encode,
+    read_manifest,
+)
 
 
 class FileStore:
@@ -95,13 +102,14 @@ class FileStore:
     def commit(self, staged: Staged, manifest: Manifest, tick: Tick | None = None) -> Snapshot:
         """Make a staged image whose content is durable a snapshot: image first, then manifest.
 
-        The image is not hashed once more.
+        The image is hashed where its manifest does not say its checksum yet.
 
         Raises:
             OSError: it can't be written; the snapshot then does not exist.
         """
-        del tick
         final = self._final(staged.name)
+        if manifest.checksum == UNKNOWN:
+            manifest = checked(manifest, sha256_of(staged.image, tick), staged.image)
         listed = final.with_suffix(".json")
         manifest = msgspec.structs.replace(
             manifest, name=staged.name, layout=self.layout, map="", backup_path=str(final)
@@ -128,12 +136,7 @@ class FileStore:
             base = base.removesuffix(f"_{found['again']}")
         with self._staging(base, _unheard, manifest.name) as staged:
             staged.image.unlink()
-            copied = copy_hashing(image, staged.image, tick)
-            if copied != manifest.checksum:
-                raise ChecksumError(
-                    f"Backup checksum mismatch: {image} is not what its manifest recorded",
-                    CORRUPTED_HINT,
-                )
+            manifest = checked(manifest, copy_hashing(image, staged.image, tick), image)
             return self.commit(staged, manifest)
 
     def fetch(self, snapshot: Snapshot, path: Path, tick: Tick | None = None) -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 
 from junmai_svc.storage.backends.base import Backend, Stat
-from junmai_svc.storage.errors import ChecksumError, IntegrityError, NotFoundError
+from junmai_svc.storage.errors import IntegrityError, NotFoundError
 from junmai_svc.storage.files import sha256_of
-from junmai_svc.storage.snapshots.base import CORRUPTED_HINT, Tick
+from junmai_svc.storage.snapshots.base import Tick, checked
 from junmai_svc.storage.snapshots.manifest import NAME, Manifest, encode
 from junmai_svc.storage.snapshots.naming import names_from
 
@@ -39,11 +39,7 @@ class WholeImages:
             ChecksumError: the image is not what the manifest says; nothing is stored.
             JunmaiError: the store can't be written; there is then no such snapshot.
         """
-        if sha256_of(image, tick) != manifest.checksum:
-            raise ChecksumError(
-                f"Backup checksum mismatch: {image} is not what its manifest recorded",
-                CORRUPTED_HINT,
-            )
+        manifest = checked(manifest, sha256_of(image, tick), image)
         certain = self._backend.capabilities().conditional_put
         for name in names_from(manifest.name, certain=certain):
             place = f"{name}{_IMAGE}"

@@ -15,12 +15,11 @@ import msgspec
 from junmai_svc.storage.backends.base import Backend, Stat
 from junmai_svc.storage.backends.failures import translated
 from junmai_svc.storage.errors import (
-    ChecksumError,
     IntegrityError,
     NotFoundError,
     StorageUnavailableError,
 )
-from junmai_svc.storage.snapshots.base import CORRUPTED_HINT, Tick
+from junmai_svc.storage.snapshots.base import Tick, checked
 from junmai_svc.storage.snapshots.blocks.committing import ConflictError, NameTakenError, publish
 from junmai_svc.storage.snapshots.blocks.index import BlockIndex
 from junmai_svc.storage.snapshots.blocks.map_format import LARGEST_MAP
@@ -187,11 +186,7 @@ class BlockImages:
                     seal=self.seal,
                     tick=tick,
                 )
-            if stored.map.image != manifest.checksum:
-                raise ChecksumError(
-                    f"Backup checksum mismatch: {image} is not what its manifest recorded",
-                    CORRUPTED_HINT,
-                )
+            manifest = checked(manifest, stored.map.image, image)
             image_map, new = self._put_map(stored, previous, retain_until)
             needed = {map_object(n) for n in (image_map.name, image_map.base) if n}
             needed |= {pack_object(pack.name) for pack in image_map.packs}
