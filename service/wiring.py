@@ -9,6 +9,7 @@ from junmai_svc.service.context import Context, StoreProblem, now
 from junmai_svc.service.progress import Progress
 from junmai_svc.service.settings import (
     actor,
+    cache_folder,
     database_beside,
     default_backup_dir,
     default_journal,
@@ -46,7 +47,7 @@ def context_for(
     opened, down = _opened(named, lambda each: open_store(loaded, each, now, create=create))
     try:
         with open_journal(journal or default_journal(database), create=True) as held:
-            yield Context(held, opened, progress, now, down, beside)
+            yield Context(held, opened, progress, now, down, beside, cache_folder(loaded))
     finally:
         for store in opened:
             store.backend.close()

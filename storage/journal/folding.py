@@ -178,8 +178,6 @@ def _text(event: Event, field: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def rows_named(
-    rows: Mapping[tuple[str, str], Row], wanted: str
-) -> Iterator[tuple[str, Row]]:
+def rows_named(rows: Mapping[tuple[str, str], Row], wanted: str) -> Iterator[tuple[str, Row]]:
     """Give key and row of all rows of one name."""
     return ((key, row) for (name, key), row in rows.items() if name == wanted)

@@ -76,7 +76,9 @@ def publish(
         remembered = published_to(journal, backend.url)
         common = common_beginning(journal, mirror, history.keys, head.size, remembered)
         checkpoint = Checkpoint(journal.journal_id, head.size, frontier_root(head.frontier))
-        text = _write(journal, mirror, common, head.frontier, checkpoint, key, history, retain_until)
+        text = _write(
+            journal, mirror, common, head.frontier, checkpoint, key, history, retain_until
+        )
         if remembered is None or remembered.size < head.size:
             remember(journal, backend.url, Published(head.size, head.frontier, 0))
         for old in layout.superseded(common.size, head.size):

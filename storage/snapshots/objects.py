@@ -56,6 +56,12 @@ class Layout(Protocol):
         """Store an image and then its manifest, which is returned as it is stored."""
         ...
 
+    def again(
+        self, known: Manifest, manifest: Manifest, retain_until: datetime | None
+    ) -> Manifest | None:
+        """Store one more manifest of an image that is there; None where images are kept whole."""
+        ...
+
     def fetch(self, manifest: Manifest, path: Path, tick: Tick | None) -> str:
         """Write an image into a new local file, durably, and return its SHA-256 in hex."""
         ...
@@ -124,6 +130,11 @@ class ObjectStore:
         with translated(f"read {image}"):
             stored = self.images.store(image, manifest, self.retain_until(), tick)
         return Snapshot(stored, None, self.url)
+
+    def again(self, snapshot: Snapshot, manifest: Manifest) -> Snapshot | None:
+        """Store one more snapshot of the same image; see `SnapshotStore.again`."""
+        stored = self.images.again(snapshot.manifest, manifest, self.retain_until())
+        return Snapshot(stored, None, self.url) if stored else None
 
     def fetch(self, snapshot: Snapshot, path: Path, tick: Tick | None = None) -> None:
         """Write an image into a new local file; see `SnapshotStore.fetch`."""
