@@ -23,6 +23,7 @@ _COMMANDS = {
     "release": "cli_keep",
     "history": "cli_look",
     "show": "cli_look",
+    "audit": "cli_audit",
     "completion": "cli_look",
 }
 
