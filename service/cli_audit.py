@@ -17,6 +17,7 @@ from junmai_svc.service.exits import DONE, FINDINGS, exit_code
 if TYPE_CHECKING:
     from junmai_svc.service.audit import Audit
     from junmai_svc.service.stores import Named
+    from junmai_svc.storage.journal.journal import Journal
 
 
 @click.group(short_help="Verify the journal, publish and prove it.")
@@ -196,4 +197,140 @@ def prove(ctx: click.Context, *, event: str, to: Path | None, as_json: bool) -> 
         report.show_json(view)
     else:
         report_audit.show_lines({"Event": str(proof.position), "Proof": str(path)})
+    return DONE
+
+
+@audit.command(short_help="Write out all events.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "csv"]),
+    default="jsonl",
+    show_default=True,
+    help="CloudEvents, one a line and byte for byte as stored; or a table.",
+)
+@click.option("--to", type=PATH, help="The file to write.  [default: stdout]")
+@click.pass_context
+def export(ctx: click.Context, *, form: str, to: Path | None) -> int:
+    """Write out all events, each verified: CloudEvents in JSON lines, or a table.
+
+    \b
+    junmai-svc audit export --format csv --to events.csv
+    """
+    import os
+
+    from junmai_svc.service.audit_export import export_to
+    from junmai_svc.service.configuration_file import load
+    from junmai_svc.service.edge import at_edge
+    from junmai_svc.service.wiring import reading_journal
+
+    common = ctx.find_root().obj
+
+    def act() -> int:
+        common["loaded"] = load(Path(common["config"]) if common["config"] else None, os.environ)
+        with reading_journal(journal_option(ctx)) as journal:
+            export_to(journal, form, to)
+        return DONE
+
+    log_file = Path(common["log_file"]) if common["log_file"] else None
+    return at_edge(
+        act,
+        as_json=False,
+        log_level=common["log_level"],
+        log_file=log_file,
+        passed_on=(click.ClickException, click.Abort),
+    )
+
+
+@audit.command(short_help="Refill a journal from a store.")
+@click.option("--key", type=PATH, help="A file with the public key, where the journal is gone.")
+@click.option(
+    "--new-epoch", metavar="REASON", help="After a fork: keep this journal and begin a new one."
+)
+@with_json
+@stores_options
+@click.pass_context
+def recover(
+    ctx: click.Context,
+    *,
+    key: Path | None,
+    new_epoch: str | None,
+    stores: "list[Named]",
+    as_json: bool,
+) -> int:
+    """Refill a journal that lost its end, or is gone, from the store that knows most of it.
+
+    A journal that went another way than the store is kept and explained (exit code 3), never
+    merged. With --new-epoch it is put aside and a new one begins, whose first event carries both.
+
+    \b
+    junmai-svc --journal data/journal.db audit recover --store offsite
+    """
+    from junmai_svc.service import report, report_audit, views_audit
+    from junmai_svc.service.audit_recover import recover as use_case
+    from junmai_svc.service.audit_stores import named_for, opened
+    from junmai_svc.service.settings import usual_journal
+    from junmai_svc.service.wiring import open_journal
+
+    loaded = configuration(ctx)
+    path = usual_journal(journal_option(ctx))
+
+    def open_one(path: Path, create: bool, continues: dict[str, object] | None) -> "Journal":
+        return open_journal(path, create=create, continues=continues)
+
+    with opened(named_for(path, stores, loaded), loaded) as (places, down):
+        if not places and down:
+            raise down[0].problem
+        found = use_case(path, places, open_one, key=key, new_epoch=new_epoch)
+    view = views_audit.recovery_view(found)
+    (report.show_json if as_json else report_audit.show_recovery)(view)
+    return FINDINGS if found.status == "forked" else DONE
+
+
+@audit.command(short_help="Build anew what is derived from the events.")
+@with_json
+@click.pass_context
+def rebuild(ctx: click.Context, *, as_json: bool) -> int:
+    """Fold all events anew into runs, snapshots, databases and proofs, and compare the digests.
+
+    Ends with exit code 3 where what was kept differed; it is replaced all the same.
+    """
+    from junmai_svc.service import report, report_audit
+    from junmai_svc.service.wiring import reading_journal
+
+    with reading_journal(journal_option(ctx)) as journal:
+        before, after = journal.rebuild()
+    differed = before not in (None, after)
+    status = "differed" if differed else "same" if before else "built"
+    view = {"run": None, "status": status, "before": before, "digest": after}
+    if as_json:
+        report.show_json(view)
+    else:
+        report_audit.show_lines({"Rows": status, "Before": before or "not there", "Digest": after})
+    return FINDINGS if differed else DONE
+
+
+@audit.command("rotate-key", short_help="Give the journal a new signing key.")
+@click.option(
+    "--lost", metavar="REASON", help="The old key is lost; then nothing vouches for the new one."
+)
+@with_json
+@click.pass_context
+def rotate_key(ctx: click.Context, *, lost: str | None, as_json: bool) -> int:
+    """Give the journal a new signing key, signed by the old one and by itself.
+
+    Who trusts the old public key comes to trust the new one by that. With --lost it has to be told
+    to them.
+    """
+    from junmai_svc.service import report, report_audit
+    from junmai_svc.service.wiring import reading_journal
+    from junmai_svc.storage.journal.rotation import rotate_key as rotate
+
+    with reading_journal(journal_option(ctx)) as journal:
+        key = str(rotate(journal, lost=lost))
+    view = {"run": None, "status": "rotated", "key": key}
+    if as_json:
+        report.show_json(view)
+    else:
+        report_audit.show_lines({"Key": key})
     return DONE

@@ -75,3 +75,34 @@ def show_proven(view: View) -> None:
         "Event": f"{view['type']} of {view['stream']}, {view['time']}",
     }
     show_lines(told | {name: str(value) for name, value in view["data"].items()})
+
+
+_RECOVERIES = {
+    "intact": "Nothing to recover: the journal holds all that the store signed.",
+    "recovered": "Refilled from the store; every entry is the one that was signed.",
+    "forked": "Two histories: nothing was changed, and nothing is ever merged.",
+    "new epoch": "A new journal has begun; its first event carries both checkpoints.",
+}
+
+
+def show_recovery(view: View) -> None:
+    """Print what a recovery found and did; of a fork, both sides."""
+    told = {
+        "Journal": f"{view['journal']}, {view['size']:,} events",
+        "Store": view["store"],
+        "Found": _RECOVERIES[view["status"]],
+    }
+    if view["added"]:
+        told["Put back"] = f"{view['added']:,} events"
+    if view["position"] is not None:
+        told["Differs"] = f"from position {view['position']:,} on ({view['verdict']})"
+        told["Here"] = f"{view['ours']['size']:,} events, root {view['ours']['root']}"
+        told["There"] = f"{view['theirs']['size']:,} events, root {view['theirs']['root']}"
+    if view["kept"]:
+        told["Kept"] = view["kept"]
+    if view["status"] == "forked":
+        told["Next"] = (
+            "find out which one is true. To take the store's: put this journal away and run"
+            " `junmai-svc audit recover` again. To go on with this one: --new-epoch REASON"
+        )
+    show_lines(told)

@@ -5,6 +5,8 @@ from typing import Any
 from junmai_svc.checks.proof import Verdict
 from junmai_svc.service.audit import Audit
 from junmai_svc.service.audit_keep import Proven, Signing
+from junmai_svc.service.audit_recover import Recovery
+from junmai_svc.storage.journal.checkpoint import Checkpoint
 from junmai_svc.storage.journal.encoding import to_base64
 
 View = dict[str, Any]
@@ -77,3 +79,26 @@ def proven_view(proven: Proven) -> View:
         "time": event.time.isoformat(),
         "data": event.data,
     }
+
+
+def recovery_view(found: Recovery) -> View:
+    """What a recovery found and did."""
+    return {
+        "run": None,
+        "status": found.status,
+        "journal": found.journal_id,
+        "size": found.size,
+        "store": found.store,
+        "added": found.added,
+        "verdict": found.verdict or None,
+        "position": found.position,
+        "ours": _tree_view(found.ours),
+        "theirs": _tree_view(found.theirs),
+        "kept": str(found.kept) if found.kept else None,
+    }
+
+
+def _tree_view(checkpoint: Checkpoint | None) -> View | None:
+    if checkpoint is None:
+        return None
+    return {"size": checkpoint.size, "root": to_base64(checkpoint.root)}
