@@ -1,6 +1,6 @@
 """The objects that a use case works with; nobody else constructs them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -156,11 +156,20 @@ def reading_journal(journal: Path | None) -> Journal:
     return open_journal(existing_journal(journal), create=False)
 
 
-def open_journal(path: Path, *, create: bool) -> Journal:
-    """Open a journal, made if need be with `create`.
+def open_journal(
+    path: Path, *, create: bool, continues: Mapping[str, object] | None = None
+) -> Journal:
+    """Open a journal, made if need be with `create`; a new epoch says what it `continues`.
 
     Raises:
         JunmaiError: it can't be opened.
     """
     with unbroken():
-        return Journal.open(path, create=create, actor=actor(), clock=now, tool_version=__version__)
+        return Journal.open(
+            path,
+            create=create,
+            actor=actor(),
+            clock=now,
+            tool_version=__version__,
+            continues=continues,
+        )
