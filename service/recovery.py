@@ -98,7 +98,7 @@ def _final(said: Said) -> Path | None:
 
 def _staged(said: Said) -> list[Path]:
     """The staged files that the run named; only names of our own making are ever touched."""
-    named = [said.get("staged"), said.get("scratch"), said.get("borrowed")]
+    named = [said.get(name) for name in ("staged", "scratch", "again", "borrowed")]
     paths = [_where_it_ran(said) / name for name in named if isinstance(name, str)]
     return [p for p in paths if p.name.startswith(".") and p.name.endswith(STAGED_SUFFIX)]
 

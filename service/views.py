@@ -18,7 +18,6 @@ from junmai_svc.service.prune import Pruned, PrunePlan
 from junmai_svc.service.restore import Restored
 from junmai_svc.service.verify import Verification
 from junmai_svc.storage.errors import JunmaiError
-from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.projection import Run
 from junmai_svc.storage.snapshots.base import Snapshot, Unreadable
 
@@ -291,15 +290,4 @@ def run_view(run: Run) -> View:
         "ended": run.ended.isoformat() if run.ended else None,
         "actor": run.actor,
         "message": run.message,
-    }
-
-
-def event_view(event: Event) -> View:
-    """One event of a stream."""
-    return {
-        "position": event.position,
-        "version": event.version,
-        "type": event.type,
-        "time": event.time.isoformat(),
-        "data": dict(event.data),
     }
