@@ -24,8 +24,6 @@ _COMMANDS = {
     "history": "cli_history",
     "show": "cli_history",
     "replay": "cli_history",
-    "history": "cli_look",
-    "show": "cli_look",
     "audit": "cli_audit",
     "completion": "cli_look",
     "daemon": "cli_daemon",
