@@ -106,7 +106,7 @@ def backing_up(
     full_check: bool = False,
     parent: Operation | None = None,
 ) -> Iterator[Backup]:
-    """Do what `backup` does and keep the image at hand until the block ends.
+    """Do what `backup` does and, for its `parent`, keep the image at hand until the block ends.
 
     Raises:
         JunmaiError: as `backup`.
@@ -124,7 +124,7 @@ def backing_up(
             begun = time.monotonic()
             when = context.clock()
             failed = [*context.down]
-            taken = _take(context, source, when, this, staging, failed)
+            taken = _take(context, source, when, (this, parent), staging, failed)
             staged = taken.staged
             with context.progress.step("Checking the backup", 1, "steps"):
                 spent = time.monotonic() - begun
@@ -150,6 +150,9 @@ def backing_up(
                 tool=f"junmai-svc {__version__}",
             )
             stored, image = _store(context, taken, manifest, this, failed)
+            if parent is None:
+                # While this run is known to be at work: what a crash leaves is removed then.
+                staging.close()
             this.finish("verified", method=found.method, failed=[each.store for each in failed])
         seconds = time.monotonic() - begun
         yield Backup(this.id, stored, tuple(failed), image, taken.schema, found, seconds)
@@ -175,11 +178,12 @@ def _take(
     context: Context,
     source: Path,
     when: datetime,
-    this: Operation,
+    runs: tuple[Operation, Operation | None],
     staging: ExitStack,
     failed: list[StoreProblem],
 ) -> _Taken:
     """Take the image where a store wants it: a folder of images first, as it needs no copy then."""
+    this, parent = runs
     waiting = sorted(context.stores, key=lambda store: not isinstance(store, FileStore))
     while True:
         store = waiting.pop(0)
@@ -187,6 +191,8 @@ def _take(
         def announce(claim: Staged) -> None:
             final = {"image": str(claim.final)} if claim.final else {}
             this.record("staged", staged=str(claim.image), **final)
+            if parent is not None and parent.kind == "migration" and claim.final is None:
+                parent.record("backup_staged", borrowed=str(claim.image))
 
         attempt = ExitStack()
         try:

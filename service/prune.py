@@ -6,7 +6,7 @@ takes them away.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class PrunePlan:
     decisions: tuple[Decision, ...]
     unreadable: tuple[Unreadable, ...]
     sizes: Mapping[str, int]
-    garbage: Garbage = Garbage()
+    garbage: Garbage = field(default_factory=Garbage)
 
     @property
     def dropped(self) -> list[str]:
@@ -62,7 +62,14 @@ class Pruned:
     plan: PrunePlan
     deleted: tuple[str, ...] = ()
     locked: tuple[Locked, ...] = ()
-    collected: Collected = Collected()
+    collected: Collected = field(default_factory=Collected)
+
+    @property
+    def freed(self) -> int:
+        """The bytes that this freed."""
+        whole = {f"{name}.db" for name in self.deleted}
+        images = {n: size for n, size in self.plan.garbage.objects.items() if n in whole}
+        return sum((images | {**self.collected.deleted}).values())
 
 
 def plan_prune(

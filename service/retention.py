@@ -1,8 +1,8 @@
 """Which snapshots are kept, each with its reasons: (snapshots, policy, now) -> decisions. Pure.
 
 Whatever the policy says, some are never dropped: the newest good snapshot of each database, the
-newest one that was proven (one that was last found damaged is neither), the newest one from before a migration, and what is held. Nothing at all
-is dropped where the clock can't be trusted.
+newest one that was proven, the newest one from before a migration, and what is held. What was last
+found damaged is not good. Nothing at all is dropped where the clock can't be trusted.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -15,7 +15,7 @@ from junmai_svc.storage.journal.events import OPERATIONS, Role, kind_of
 RUNNING = "running"
 
 # What ends the streams in which a snapshot was read whole and found right.
-_PROOFS = {"verification": "completed", "restore": "switched"}
+_PROOFS = {"verification": "completed", "restore": "switched", "drill": "proven"}
 # What ends the streams in which a snapshot was read and found damaged; a drill that failed for any
 # other reason says nothing of the snapshot.
 _DAMAGE = {"verification": "mismatch_found", "drill": "failed"}

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from junmai_svc.storage.backends.base import Backend, Stat
 from junmai_svc.storage.backends.failures import translated
-from junmai_svc.storage.errors import ChecksumError, IntegrityError, JunmaiError, NotFoundError
+from junmai_svc.storage.errors import ChecksumError, IntegrityError, NotFoundError
 from junmai_svc.storage.files import STAGED_SUFFIX
 from junmai_svc.storage.snapshots.base import (
     DETAILS,

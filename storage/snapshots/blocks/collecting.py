@@ -37,7 +37,6 @@ from junmai_svc.storage.snapshots.blocks.sealing import Seal
 from junmai_svc.storage.snapshots.blocks.surveying import (
     FETCHES,
     Leads,
-    Survey,
     led_to,
     read_leads,
     survey,
@@ -131,9 +130,7 @@ def collect(backend: Backend, seal: Seal) -> Collected:
 def unreachable(objects: Objects, alive: Collection[str], before: datetime) -> set[str]:
     """Return the objects that nothing leads to and that were last put before a time. Pure."""
     return {
-        name
-        for name, found in objects.items()
-        if name not in alive and found.modified < before
+        name for name, found in objects.items() if name not in alive and found.modified < before
     }
 
 
@@ -182,9 +179,7 @@ def _locked(backend: Backend, names: Collection[str], now: datetime) -> tuple[Lo
         return tuple(each for each in pool.map(look, sorted(names)) if each is not None)
 
 
-def _delete(
-    backend: Backend, seal: Seal, dead: set[str]
-) -> tuple[list[str], list[Locked]]:
+def _delete(backend: Backend, seal: Seal, dead: set[str]) -> tuple[list[str], list[Locked]]:
     """Delete objects, maps before what they lead to: one that turns out to be locked keeps it."""
     deleted: list[str] = []
     locked: list[Locked] = []

@@ -68,9 +68,7 @@ class Survey:
         return led_to(kept | self.waiting, self.versions, self.maps)
 
 
-def led_to(
-    names: Iterable[str], versions: Iterable[Leads], maps: Mapping[str, Leads]
-) -> set[str]:
+def led_to(names: Iterable[str], versions: Iterable[Leads], maps: Mapping[str, Leads]) -> set[str]:
     """Return the objects that these maps and versions of maps lead to, themselves among them.
 
     Of a map that others build on, all packs count, also those that none of the others needs.
