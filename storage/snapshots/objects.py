@@ -6,7 +6,7 @@ details/<sha256>.json       what events of the journal name by its digest
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from junmai_svc.storage.backends.base import Backend, Stat
 from junmai_svc.storage.backends.failures import translated
-from junmai_svc.storage.errors import ChecksumError, IntegrityError, JunmaiError, NotFoundError
+from junmai_svc.storage.errors import ChecksumError, IntegrityError, NotFoundError
 from junmai_svc.storage.files import STAGED_SUFFIX
 from junmai_svc.storage.snapshots.base import (
     DETAILS,
@@ -31,13 +31,9 @@ from junmai_svc.storage.snapshots.base import (
 from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal
 from junmai_svc.storage.snapshots.cache import StoreCache, make_private
 from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
-from junmai_svc.storage.snapshots.manifest import (
-    LARGEST_MANIFEST,
-    NAME,
-    STAMP,
-    Manifest,
-    parse_manifest,
-)
+from junmai_svc.storage.snapshots.garbage import Collected, Garbage
+from junmai_svc.storage.snapshots.manifest import LARGEST_MANIFEST, NAME, STAMP, Manifest
+from junmai_svc.storage.snapshots.opening import open_manifest
 
 LARGEST_DETAILS = 64 << 20
 
@@ -68,6 +64,18 @@ class Layout(Protocol):
 
     def forget(self, name: str) -> None:
         """Delete what belongs only to a snapshot whose manifest is gone."""
+        ...
+
+    def garbage(self, dropped: Collection[str], when: datetime) -> Garbage:
+        """Return what nothing would lead to without some snapshots; only looks."""
+        ...
+
+    def tidy(self) -> None:
+        """Remove what was only for passing use and has had its time."""
+        ...
+
+    def collect(self) -> Collected:
+        """Delete what nothing leads to; return what became of it."""
         ...
 
     def manifest_object(self, name: str) -> str:
@@ -200,6 +208,18 @@ class ObjectStore:
         self.images.forget(name)
         return True
 
+    def garbage(self, dropped: Collection[str], when: datetime) -> Garbage:
+        """Return what nothing would lead to; see `SnapshotStore.garbage`."""
+        return self.images.garbage(dropped, when)
+
+    def tidy(self) -> None:
+        """Remove what has had its time; see `SnapshotStore.tidy`."""
+        self.images.tidy()
+
+    def collect(self) -> Collected:
+        """Delete what nothing leads to; see `SnapshotStore.collect`."""
+        return self.images.collect()
+
     def put_details(self, content: bytes) -> str:
         """Store what is too large for an event; see `SnapshotStore.put_details`."""
         digest = hashlib.sha256(content).hexdigest()
@@ -222,13 +242,7 @@ class ObjectStore:
 
     def _manifest(self, name: str, content: bytes) -> Manifest:
         where = f"{self.images.manifest_object(name)} in {self.url}"
-        try:
-            opened = bytes(self.seal.open(content, Place(Kind.MANIFEST, name.encode())))
-        except JunmaiError as error:
-            raise IntegrityError(
-                f"Manifest {where} is damaged: {error.message}", error.hint
-            ) from error
-        return parse_manifest(opened, name, where, self.layout)
+        return open_manifest(content, name, where, self.seal, self.layout)
 
 
 def _details(digest: str) -> str:

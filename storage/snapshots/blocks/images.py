@@ -5,7 +5,7 @@ asked of the local index, after that has been brought in line with the packs tha
 that no pruner has marked.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from junmai_svc.storage.errors import (
     StorageUnavailableError,
 )
 from junmai_svc.storage.snapshots.base import Tick, checked
+from junmai_svc.storage.snapshots.blocks import collecting
 from junmai_svc.storage.snapshots.blocks.committing import ConflictError, NameTakenError, publish
 from junmai_svc.storage.snapshots.blocks.index import BlockIndex
 from junmai_svc.storage.snapshots.blocks.map_format import LARGEST_MAP
@@ -38,6 +39,7 @@ from junmai_svc.storage.snapshots.blocks.reading import restore_image
 from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal
 from junmai_svc.storage.snapshots.blocks.writing import Previous, StoredImage, store_image
 from junmai_svc.storage.snapshots.cache import StoreCache
+from junmai_svc.storage.snapshots.garbage import Collected, Garbage
 from junmai_svc.storage.snapshots.manifest import Manifest, encode
 from junmai_svc.storage.snapshots.naming import names_from
 
@@ -70,7 +72,7 @@ class BlockImages:
         """
         for attempt in range(ATTEMPTS):
             try:
-                return self._attempt(image, manifest, retain_until, tick if not attempt else None)
+                return self._attempt(image, manifest, retain_until, tick, first=not attempt)
             except ConflictError:
                 continue
         raise StorageUnavailableError(
@@ -147,6 +149,18 @@ class BlockImages:
     def forget(self, name: str) -> None:
         """Do nothing: blocks that nothing leads to any more are collected all at once."""
 
+    def garbage(self, dropped: Collection[str], when: datetime) -> Garbage:
+        """Return what nothing would lead to without some snapshots; see `collecting.garbage`."""
+        return collecting.garbage(self.backend, self.seal, dropped, when)
+
+    def tidy(self) -> None:
+        """Remove what was only for passing use; see `collecting.tidy`."""
+        collecting.tidy(self.backend)
+
+    def collect(self) -> Collected:
+        """Delete what nothing leads to; see `collecting.collect`."""
+        return collecting.collect(self.backend, self.seal)
+
     def manifest_object(self, name: str) -> str:
         """Return the object that holds a snapshot's manifest."""
         return manifest_object(name)
@@ -189,10 +203,17 @@ class BlockImages:
                     index.add(found.pack, found.digests)
 
     def _attempt(
-        self, image: Path, manifest: Manifest, retain_until: datetime | None, tick: Tick | None
+        self,
+        image: Path,
+        manifest: Manifest,
+        retain_until: datetime | None,
+        tick: Tick | None,
+        *,
+        first: bool,
     ) -> Manifest:
         database = manifest.original_path
-        previous = self.cache.previous(database, self.seal)
+        # The map of the last image may be what is marked or gone: then there has to be a new one.
+        previous = self.cache.previous(database, self.seal) if first else None
 
         def put_pack(name: str, content: bytes) -> None:
             self.backend.put(pack_object(name), content, retain_until=retain_until)
@@ -207,7 +228,7 @@ class BlockImages:
                     index=index,
                     put_pack=put_pack,
                     seal=self.seal,
-                    tick=tick,
+                    tick=tick if first else None,
                 )
             manifest = checked(manifest, stored.map.image, image)
             image_map, new = self._put_map(stored, previous, retain_until)
