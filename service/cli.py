@@ -23,9 +23,14 @@ _COMMANDS = {
     "hold": "cli_keep",
     "release": "cli_keep",
     "store": "cli_store",
-    "history": "cli_look",
-    "show": "cli_look",
+    "history": "cli_history",
+    "show": "cli_history",
+    "replay": "cli_history",
+    "audit": "cli_audit",
     "completion": "cli_look",
+    "daemon": "cli_daemon",
+    "drill": "cli_daemon",
+    "notify": "cli_daemon",
 }
 
 

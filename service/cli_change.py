@@ -31,6 +31,7 @@ LATEST = "latest"
 @click.option("--no-backup", is_flag=True, help="Keep no backup (not recommended).")
 @click.option("--dry-run", is_flag=True, help="Print the plan; write nothing at all.")
 @click.option("--overwrite", is_flag=True, help="Replace the target, after a snapshot of it.")
+@click.option("--prove", is_flag=True, help="Migrate twice and compare, before publishing.")
 @with_json
 @stores_options
 @click.pass_context
@@ -43,6 +44,7 @@ def migrate(
     no_backup: bool,
     dry_run: bool,
     overwrite: bool,
+    prove: bool,
     as_json: bool,
 ) -> int:
     """Move a database to the current schema: back up, copy, verify every value, publish.
@@ -64,7 +66,11 @@ def migrate(
     from junmai_svc.service.wiring import context_for
 
     request = MigrateRequest(
-        source, target or default_target(source), keep_backup=not no_backup, overwrite=overwrite
+        source,
+        target or default_target(source),
+        keep_backup=not no_backup,
+        overwrite=overwrite,
+        prove=prove,
     )
     refuse_request(request)
     if dry_run:

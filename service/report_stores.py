@@ -3,11 +3,7 @@
 from rich.console import RenderableType
 from rich.text import Text
 
-from junmai_svc.service.report import View
-from junmai_svc.service.report import _print as printed
-from junmai_svc.service.report import _shown as shown
-from junmai_svc.service.report import _size as size_of
-from junmai_svc.service.report import _table as table_of
+from junmai_svc.service.report import View, printed, shown, sized, table_of
 
 
 @shown
@@ -19,10 +15,10 @@ def show_copy(view: View) -> None:
     if rows:
         table = table_of("snapshot", "size", *(() if planned else ("new bytes",)))
         for row in rows:
-            sizes = [size_of(row["file_size"])]
+            sizes = [sized(row["file_size"])]
             if not planned:
                 new = row["new_bytes"]
-                sizes.append(size_of(row["file_size"] if new is None else new))
+                sizes.append(sized(row["file_size"] if new is None else new))
             table.add_row(Text(row["snapshot"]), *sizes)
         parts.append(table)
     parts += [
@@ -31,7 +27,7 @@ def show_copy(view: View) -> None:
     ]
     present = f"{len(view['present'])} were there already."
     if planned:
-        size = size_of(view["bytes"])
+        size = sized(view["bytes"])
         parts.append(
             Text(f"{len(rows)} would be copied, {size}; {present} Nothing was copied (--dry-run).")
         )
@@ -52,10 +48,10 @@ def show_store(view: View) -> None:
         f"Id       {view['id'] or 'none: a folder of images has no store.json'}",
         f"Sealed   {view['sealed'] or 'no'}",
         f"Honours  {honours or 'nothing that was tried'}",
-        f"Bytes    {size_of(view['bytes'])}",
+        f"Bytes    {sized(view['bytes'])}",
     ]
     table = table_of("objects", "count", "size")
     for kind, held in view["objects"].items():
-        table.add_row(kind, f"{held['count']:,}", size_of(held["bytes"]))
+        table.add_row(kind, f"{held['count']:,}", sized(held["bytes"]))
     notes = [Text(f"Note     {note}", "yellow") for note in view["notes"]]
     printed(Text("\n".join(lines)), *([table] if view["objects"] else []), *notes)

@@ -7,7 +7,7 @@ take the same name, without any lock.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -18,13 +18,10 @@ import msgspec
 from junmai_svc.storage.backends.local import LocalBackend
 from junmai_svc.storage.errors import ChecksumError, IntegrityError, JunmaiError, NotFoundError
 from junmai_svc.storage.files import (
-    STAGED_SUFFIX,
     copy_hashing,
     make_folder,
     sha256_of,
-    staged_path,
     switch_in,
-    switch_in_new,
     sync_folder,
     token_of,
     write_durably,
@@ -40,9 +37,10 @@ from junmai_svc.storage.snapshots.base import (
     Unreadable,
     checked,
     require_checksum,
-    taken,
 )
 from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
+from junmai_svc.storage.snapshots.exactly import claim_of, commit_exactly, stage_exactly
+from junmai_svc.storage.snapshots.garbage import Collected, Garbage
 from junmai_svc.storage.snapshots.manifest import (
     NAME,
     STAMP,
@@ -98,15 +96,8 @@ class FileStore:
             TakenError: a snapshot has the name, or a backup has claimed it.
             OSError: the folder can't be made or written.
         """
-        make_folder(self.folder)
-        if self._claimed(name).exists() or self._listed(name).exists():
-            raise taken(name, self.url)
-        image = staged_path(self._final(name), uuid4().hex[:12])
-        (announce or _unheard)(staged := Staged(name, image, self._final(name), exact=True))
-        try:
+        with stage_exactly(self.folder, name, announce) as staged:
             yield staged
-        finally:
-            image.unlink(missing_ok=True)
 
     @contextmanager
     def _staging(self, base: str, announce: Announce, wanted: str = "") -> Iterator[Staged]:
@@ -139,7 +130,7 @@ class FileStore:
             manifest, name=staged.name, layout=self.layout, map="", backup_path=str(final)
         )
         if staged.exact:
-            self._commit_exactly(staged, manifest)
+            commit_exactly(self.folder, staged, manifest)
             return Snapshot(manifest, final, self.url)
         try:
             switch_in(staged.image, final)
@@ -150,29 +141,6 @@ class FileStore:
             final.unlink(missing_ok=True)
             raise
         return Snapshot(manifest, final, self.url)
-
-    def _commit_exactly(self, staged: Staged, manifest: Manifest) -> None:
-        final, listed = self._final(staged.name), self._listed(staged.name)
-        ours = True
-        try:
-            switch_in_new(staged.image, final)
-        except FileExistsError:
-            ours = False
-            # An image that somebody died over, or is just committing, may be this very one.
-            if listed.exists() or sha256_of(final) != manifest.checksum:
-                raise taken(staged.name, self.url) from None
-        try:
-            # After the name was taken: a backup that claims it looks for it after that.
-            if self._claimed(staged.name).exists():
-                raise taken(staged.name, self.url)  # noqa: TRY301  # tidied up like the rest
-            token = token_of(staged.run or manifest.run)
-            write_durably(listed, encode(manifest), token, new=True)
-        except FileExistsError:
-            raise taken(staged.name, self.url) from None
-        except BaseException:
-            if ours and not listed.exists():
-                final.unlink(missing_ok=True)
-            raise
 
     def put(
         self,
@@ -193,6 +161,11 @@ class FileStore:
         with self._staging(base, announce or _unheard, manifest.name) as staged:
             copied = copy_hashing(image, staged.image, tick, new=False)
             return self.commit(staged, checked(manifest, copied, image))
+
+    def again(self, snapshot: Snapshot, manifest: Manifest) -> Snapshot | None:
+        """Return None: each snapshot has an image of its own here."""
+        del snapshot, manifest
+        return None  # as others may return one
 
     def fetch(self, snapshot: Snapshot, path: Path, tick: Tick | None = None) -> None:
         """Copy a snapshot's image into a new file, durable and proven.
@@ -300,6 +273,23 @@ class FileStore:
             sync_folder(self.folder)
         return True
 
+    def garbage(self, dropped: Collection[str], when: datetime) -> Garbage:
+        """Return the images that some snapshots alone have, with their bytes.
+
+        Raises:
+            OSError: the folder can't be read.
+        """
+        del when
+        images = [image for name in dropped if (image := self._final(name)).is_file()]
+        return Garbage({image.name: image.stat().st_size for image in images})
+
+    def tidy(self) -> None:
+        """Do nothing: what dead runs left here is known from the journal."""
+
+    def collect(self) -> Collected:
+        """Delete nothing: an image without a manifest may be a person's own in this folder."""
+        return Collected()
+
     def find(self, reference: str, database_name: str | None = None) -> Snapshot:
         """Return the snapshot of that name, or the newest one for `latest`.
 
@@ -345,14 +335,11 @@ class FileStore:
     def _listed(self, name: str) -> Path:
         return self.folder / f"{name}.json"
 
-    def _claimed(self, name: str) -> Path:
-        return self.folder / f".{name}.db{STAGED_SUFFIX}"
-
     def _claim(self, base: str, announce: Announce, wanted: str) -> Staged:
         again = 1
         name = wanted
         while True:
-            claim = Staged(name, self._claimed(name), self._final(name))
+            claim = Staged(name, claim_of(self.folder, name), self._final(name))
             again += 1
             name = f"{base}_{again}"
             if claim.image.exists() or not self._is_free(claim.name):

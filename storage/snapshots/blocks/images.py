@@ -5,7 +5,7 @@ asked of the local index, after that has been brought in line with the packs tha
 that no pruner has marked.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +21,7 @@ from junmai_svc.storage.errors import (
     StorageUnavailableError,
 )
 from junmai_svc.storage.snapshots.base import Tick, checked, taken
+from junmai_svc.storage.snapshots.blocks import collecting
 from junmai_svc.storage.snapshots.blocks.committing import (
     ConflictError,
     NameTakenError,
@@ -45,6 +46,7 @@ from junmai_svc.storage.snapshots.blocks.reading import restore_image
 from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal
 from junmai_svc.storage.snapshots.blocks.writing import Previous, StoredImage, store_image
 from junmai_svc.storage.snapshots.cache import StoreCache
+from junmai_svc.storage.snapshots.garbage import Collected, Garbage
 from junmai_svc.storage.snapshots.manifest import (
     LARGEST_MANIFEST,
     Manifest,
@@ -109,11 +111,35 @@ class BlockImages:
             try:
                 return self._attempt(wanted, previous, tick if not attempt else None)
             except ConflictError:
-                previous = None  # its map may be gone for good
+                # The last image's map may be what is marked or gone: there has to be a new one.
+                previous = None
         raise StorageUnavailableError(
             f"Can't store {manifest.name} in {self.backend.url}: it is being pruned all the time",
             "Run the same command again when the prune has ended.",
         )
+
+    def again(
+        self, known: Manifest, manifest: Manifest, retain_until: datetime | None
+    ) -> Manifest | None:
+        """Store one more manifest of an image that is there, and return it as it is stored.
+
+        Raises:
+            NotFoundError: some of what it needs is gone, or about to go.
+            JunmaiError: the store can't be used.
+        """
+        try:
+            image_map = self.map(known.map)
+            same = msgspec.structs.replace(
+                manifest,
+                layout=self.name,
+                map=image_map.name,
+                checksum=known.checksum,
+                file_size=known.file_size,
+                new_bytes=0,
+            )
+            return self._publish(same, _needed(image_map), retain_until)
+        except (ConflictError, IntegrityError) as error:
+            raise NotFoundError(f"The image of {known.name} is not all there any more") from error
 
     def fetch(self, manifest: Manifest, path: Path, tick: Tick | None) -> str:
         """Write an image into a new local file, durably, and return its SHA-256 in hex.
@@ -160,6 +186,18 @@ class BlockImages:
 
     def forget(self, name: str) -> None:
         """Do nothing: blocks that nothing leads to any more are collected all at once."""
+
+    def garbage(self, dropped: Collection[str], when: datetime) -> Garbage:
+        """Return what nothing would lead to without some snapshots; see `collecting.garbage`."""
+        return collecting.garbage(self.backend, self.seal, dropped, when)
+
+    def tidy(self) -> None:
+        """Remove what was only for passing use; see `collecting.tidy`."""
+        collecting.tidy(self.backend)
+
+    def collect(self) -> Collected:
+        """Delete what nothing leads to; see `collecting.collect`."""
+        return collecting.collect(self.backend, self.seal)
 
     def manifest_object(self, name: str) -> str:
         """Return the object that holds a snapshot's manifest."""
@@ -225,7 +263,9 @@ class BlockImages:
             manifest = msgspec.structs.replace(
                 manifest, layout=self.name, map=image_map.name, new_bytes=stored.new_bytes + new
             )
-            published = self._publish(manifest, _needed(image_map), wanted)
+            published = self._publish(
+                manifest, _needed(image_map), retain_until, exact=wanted.exact
+            )
             if published.map == image_map.name:
                 self.cache.remember(manifest.original_path, digests, image_map)
         return published
@@ -251,19 +291,26 @@ class BlockImages:
         except IntegrityError:
             return None
 
-    def _publish(self, manifest: Manifest, needed: set[str], wanted: _Wanted) -> Manifest:
+    def _publish(
+        self,
+        manifest: Manifest,
+        needed: set[str],
+        retain_until: datetime | None,
+        *,
+        exact: bool = False,
+    ) -> Manifest:
         certain = self.backend.capabilities().conditional_put
-        for name in names_from(manifest.name, certain=certain, exact=wanted.exact):
+        for name in names_from(manifest.name, certain=certain, exact=exact):
             named = msgspec.structs.replace(
                 manifest, name=name, backup_path=f"{self.backend.url}/{manifest_object(name)}"
             )
             content = self.seal.close(encode(named), Place(Kind.MANIFEST, name.encode()))
             try:
-                publish(self.backend, name, content, needed, wanted.retain_until)
+                publish(self.backend, name, content, needed, retain_until)
             except NameTakenError:
                 continue
             return named
-        return self._adopted(manifest, wanted.retain_until)
+        return self._adopted(manifest, retain_until)
 
     def _adopted(self, manifest: Manifest, retain_until: datetime | None) -> Manifest:
         """Publish what somebody who died had made ready under the name, where it is this image.

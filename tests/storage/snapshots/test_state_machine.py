@@ -121,9 +121,11 @@ class Stores(RuleBasedStateMachine):
         good, _bad = self.store(place, "nobody").snapshots()
         for snapshot in good:
             if snapshot.name not in self.kept[place].images:
-                [image] = {
-                    image for stem, image in images.items() if snapshot.name.startswith(stem)
-                }
+                [image] = (
+                    [images[snapshot.name]]
+                    if snapshot.name in images
+                    else {image for stem, image in images.items() if snapshot.name.startswith(stem)}
+                )
                 self.learn(place, snapshot.name, image)
 
     @contextmanager
@@ -252,8 +254,8 @@ class Stores(RuleBasedStateMachine):
         """A bit of an object that something depends on is turned, or it is as it was again."""
         kept = self.kept[place]
         if kept.damaged:
-            for name, content in kept.damaged.items():
-                MemoryBackend(kept.place).put(name, content)
+            for name, whole in kept.damaged.items():
+                MemoryBackend(kept.place).put(name, whole)
             kept.damaged.clear()
             return
         objects = sorted(
