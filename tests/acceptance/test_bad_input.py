@@ -165,7 +165,7 @@ def refused(program: Program, source: Path, reader: tuple[str, ...], code: int, 
 
 def left_behind(names: set[str]) -> set[str]:
     """What is neither the record of a run nor an empty folder of backups."""
-    records = ("journal.db", "backups/migration_log_")
+    records = ("journal.db", "backups/journal", "backups/migration_log_")
     return {name for name in names if not name.startswith(records)} - {"backups"}
 
 
