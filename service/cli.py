@@ -23,6 +23,7 @@ _COMMANDS = {
     "release": "cli_keep",
     "history": "cli_look",
     "show": "cli_look",
+    "config": "cli_config",
     "completion": "cli_look",
 }
 

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
 from junmai_svc.service.configuration import RetentionSection, duration
 from junmai_svc.service.configuration_file import Loaded
 from junmai_svc.service.retention import Policy
@@ -73,6 +75,20 @@ def retention(
         return Policy(duration(within) if within else None, **(configured | said))
     except ValueError as error:
         raise UsageError(str(error), "Say 30d, 12h, 90m or 45s.") from error
+
+
+def policy_for(loaded: Loaded, store: str, database: str | None = None) -> Policy:
+    """The policy for a configured database in a configured store.
+
+    That is the database's own if it has one, else the store's, else [retention].
+    """
+    configuration = loaded.configuration
+    own = [each.retention for each in configuration.databases if each.name == database]
+    of_store = configuration.stores[store].retention if store in configuration.stores else None
+    section = next((each for each in (*own, of_store) if each), configuration.retention)
+    values = msgspec.structs.asdict(section)
+    within = values.pop("keep_within")
+    return Policy(duration(within) if within else None, **values)
 
 
 def default_target(source: Path) -> Path:
