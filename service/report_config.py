@@ -3,10 +3,7 @@
 from rich.text import Text
 
 from junmai_svc.service.configuration_text import toml_of
-from junmai_svc.service.report import View
-from junmai_svc.service.report import _print as printed
-from junmai_svc.service.report import _shown as shown
-from junmai_svc.service.report import _table as table_of
+from junmai_svc.service.report import View, printed, shown, table_of
 
 
 @shown

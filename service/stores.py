@@ -104,6 +104,19 @@ def place_of(loaded: Loaded | None, named: Named) -> Place:
     return Place(backend, folder, section, options, secret)
 
 
+def named_at(loaded: Loaded | None, address: str) -> Named:
+    """Return the store that has an address: as it is configured, where it is.
+
+    Raises:
+        UsageError: the address, or that of a configured store, can't be used.
+    """
+    for name in loaded.configuration.stores if loaded else ():
+        place = place_of(loaded, Named(name))
+        if address in {place.backend.url, str(place.folder)}:
+            return Named(name)
+    return Named(address, is_folder="://" not in address)
+
+
 def open_store(
     loaded: Loaded | None, named: Named, when: Callable[[], datetime], *, create: bool = False
 ) -> SnapshotStore:
