@@ -21,7 +21,7 @@ from junmai_svc.service.configuration_keys import fields_of, form_problems, sect
 from junmai_svc.service.configuration_show import settings_of
 from junmai_svc.service.configuration_text import SCHEMA_NAME, commented, schema
 from junmai_svc.service.retention import Policy
-from junmai_svc.service.settings import configured_journal, policy_for, retention
+from junmai_svc.service.settings import configured_journal, retention
 from junmai_svc.service.stores import Named, place_of
 from junmai_svc.storage.errors import NotFoundError, UsageError
 
@@ -193,11 +193,13 @@ def test_a_store_that_can_not_be_reached_so_is_refused_plainly(tmp_path: Path) -
 
 def test_what_is_said_in_the_call_comes_over_what_is_configured(tmp_path: Path) -> None:
     found = loaded(written(tmp_path, '[retention]\nkeep_within = "5d"\nkeep_daily = 2\n'))
-    keep = dict.fromkeys(("keep_last", "keep_daily"), None)
-    assert retention(found, None, keep) == Policy(timedelta(days=5), keep_last=3, keep_daily=2)
-    said = retention(found, "9d", {"keep_last": 1, "keep_daily": None})
+    expected = Policy(timedelta(days=5), keep_last=3, keep_daily=2)
+    assert retention(found, None, {"keep_last": None}).usual == expected
+    said = retention(found, "9d", {"keep_last": 1, "keep_daily": None}).usual
     assert said == Policy(timedelta(days=9), keep_last=1, keep_daily=2)
-    assert retention(None, None, keep) == Policy()
+    assert retention(None).usual == Policy()
+    with pytest.raises(UsageError, match="no duration"):
+        retention(None, "a while")
 
 
 @pytest.mark.parametrize(
@@ -362,10 +364,14 @@ path = "two.db"
 retention = { keep_last = 9 }
 """
     found = loaded(written(tmp_path, text))
-    monthly = Policy(None, keep_monthly=2)
-    assert policy_for(found, "a", "one") == Policy(keep_last=1)
-    assert policy_for(found, "b", "one") == policy_for(found, "b") == monthly
-    assert policy_for(found, "b", "two") == policy_for(found, "a", "two") == Policy(keep_last=9)
+    one, two = str(tmp_path / "one.db"), str(tmp_path / "two.db")
+    for store, usual in (("a", Policy(keep_last=1)), ("b", Policy(None, keep_monthly=2))):
+        policies = retention(found, store=store)
+        assert policies.of(one) == policies.of("elsewhere.db") == policies.of("") == usual
+        assert policies.of(two) == policies.of("two.db") == Policy(keep_last=9)
+        assert policies.of("other/two.db") == usual
+    said = retention(found, "2d", {"keep_daily": 4}, "b").of(two)
+    assert said == Policy(timedelta(days=2), keep_last=9, keep_daily=4)
 
 
 @pytest.mark.parametrize(
