@@ -25,7 +25,6 @@ from junmai_svc.service.wiring import context_for, store_context
 from junmai_svc.storage.errors import IntegrityError, JunmaiError, StorageUnavailableError
 from junmai_svc.storage.snapshots.manifest import Reason
 
-KEEPS = tuple(name for name in Policy.__dataclass_fields__ if name != "keep_within")
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ def _prunes(around: Surroundings) -> Iterator[Part]:
     for store in _stores(around):
 
         def act(store: str = store) -> Facts:
-            policy = retention(around.loaded, None, dict.fromkeys(KEEPS))
+            policy = retention(around.loaded, store=store)
             with _of_store(around, store) as context:
                 done = prune(context, policy)
                 return {"run": done.run, "deleted": len(done.deleted)}
