@@ -78,9 +78,7 @@ def verify_store(
     return audit
 
 
-def _examine(
-    mirror: Mirror, base: Checkpoint, examined: Examination, verdicts: Verdicts
-) -> None:
+def _examine(mirror: Mirror, base: Checkpoint, examined: Examination, verdicts: Verdicts) -> None:
     """Look at all entries that a checkpoint signed."""
     verdicts.asked(Question.INTACT)
     try:
@@ -142,5 +140,3 @@ def _judge_pin(
     if pin.size <= examined.size and root != pin.root:
         message = f"FORKED: below position {pin.size:,} this is not what had been seen"
         verdicts.doubt(Question.APPEND_ONLY, message, None, where, LOST_HINT)
-
-

@@ -18,6 +18,7 @@ from junmai_svc.checks.image import Examination, examine
 from junmai_svc.service import unchanged
 from junmai_svc.service.context import Context, StoreProblem
 from junmai_svc.service.operation import Operation, operation
+from junmai_svc.service.publish import checkpoint_text
 from junmai_svc.service.signals import unbroken
 from junmai_svc.service.version import __version__
 from junmai_svc.storage.databases.connection import reading, require_database, size_of
@@ -177,6 +178,7 @@ def _taken(
         database=msgspec.convert(found.facts, DatabaseFacts),
         tables={name: TableFacts(rows=count) for name, count in found.rows.items()},
         check=CheckFacts(method=found.method, violations=found.violations),
+        checkpoint=checkpoint_text(context.journal),
         tool=f"junmai-svc {__version__}",
     )
     stored, image = _store(context, taken, manifest, this, failed)

@@ -7,6 +7,7 @@ is logged and returned, and the next command publishes what is missing.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from junmai_svc.service import report
 from junmai_svc.service.context import Context, StoreProblem
 from junmai_svc.service.logs import log
 from junmai_svc.storage.errors import JunmaiError
@@ -32,9 +33,7 @@ class Intent:
         return "No store could be reached, so only the local journal knows that this was begun."
 
 
-def publish_to(
-    journal: Journal, store: SnapshotStore, *, accepting: bool = False
-) -> Publication:
+def publish_to(journal: Journal, store: SnapshotStore, *, accepting: bool = False) -> Publication:
     """Publish all events of a journal into a store; durable on return.
 
     With `accepting` the store may hold less than was published there.
@@ -44,9 +43,7 @@ def publish_to(
         JunmaiError: there is no key to sign with, or one of them can't be used.
     """
     retain_until = store.retain_until() if isinstance(store, ObjectStore) else None
-    return publish(
-        journal, store.backend, retain_until=retain_until, accepting=accepting
-    )
+    return publish(journal, store.backend, retain_until=retain_until, accepting=accepting)
 
 
 def publish_all(context: Context) -> tuple[StoreProblem, ...]:
@@ -63,6 +60,7 @@ def publish_intent(context: Context) -> Intent:
     intent = Intent(stores, problems)
     if intent.warning:
         log().warning("journal.intent_unpublished", why=intent.warning)
+        report.show_warning(intent.warning)
     return intent
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from junmai_svc.service.context import Context
 from junmai_svc.service.operation import Operation
+from junmai_svc.service.publish import checkpoint_text
 from junmai_svc.service.signals import unbroken
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.footprint import Footprint, footprint_of
@@ -92,7 +93,7 @@ def store_again(
             created_at=when.isoformat(timespec="microseconds"),
             reason=reason,
             run=this.id,
-            checkpoint=None,
+            checkpoint=checkpoint_text(context.journal),
         )
         try:
             with translated("write a backup into", store.url), unbroken():

@@ -7,6 +7,7 @@ details/<sha256>.json       what events of the journal name by its digest
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +37,7 @@ from junmai_svc.storage.snapshots.manifest import LARGEST_MANIFEST, NAME, STAMP,
 from junmai_svc.storage.snapshots.opening import open_manifest
 
 LARGEST_DETAILS = 64 << 20
+READERS = 8
 
 
 class Layout(Protocol):
@@ -158,17 +160,24 @@ class ObjectStore:
         """
         good: list[Snapshot] = []
         bad: list[Unreadable] = []
-        names = set()
-        for name, found in self.images.manifests():
-            names.add(name)
+        found = dict(self.images.manifests())
+
+        def read(name: str) -> Snapshot | Unreadable | None:
             try:
-                content = self.cache.manifest(name, found.size, lambda: self._read(name))  # noqa: B023  # called at once
-                good.append(Snapshot(self._manifest(name, content), None, self.url))
+                content = self.cache.manifest(name, found[name].size, lambda: self._read(name))
+                return Snapshot(self._manifest(name, content), None, self.url)
             except NotFoundError:
-                continue  # pruned meanwhile
+                return None  # pruned meanwhile
             except IntegrityError as problem:
-                bad.append(Unreadable(self.images.manifest_object(name), problem))
-        self.cache.keep_manifests(frozenset(names))
+                return Unreadable(self.images.manifest_object(name), problem)
+
+        with ThreadPoolExecutor(READERS) as pool:
+            for each in pool.map(read, found):
+                if isinstance(each, Snapshot):
+                    good.append(each)
+                elif each is not None:
+                    bad.append(each)
+        self.cache.keep_manifests(frozenset(found))
         good.sort(key=lambda snapshot: (snapshot.manifest.taken, snapshot.name), reverse=True)
         return good, bad
 

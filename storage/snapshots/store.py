@@ -143,7 +143,7 @@ class FileStore:
     def again(self, snapshot: Snapshot, manifest: Manifest) -> Snapshot | None:
         """Return None: each snapshot has an image of its own here."""
         del snapshot, manifest
-        return None  # noqa: RET501  # as others may return one
+        return None  # as others may return one
 
     def fetch(self, snapshot: Snapshot, path: Path, tick: Tick | None = None) -> None:
         """Copy a snapshot's image into a new file, durable and proven.

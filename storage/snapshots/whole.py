@@ -77,7 +77,7 @@ class WholeImages:
     ) -> Manifest | None:
         """Return None: each snapshot has an image of its own here."""
         del known, manifest, retain_until
-        return None  # noqa: RET501  # as others may return one
+        return None  # as others may return one
 
     def fetch(self, manifest: Manifest, path: Path, tick: Tick | None) -> str:
         """Write an image into a new local file, durably, and return its SHA-256 in hex.
