@@ -52,6 +52,12 @@ def show_error(error: JunmaiError) -> None:
         console.print(Text.assemble(("Hint:  ", "bold"), printable(error.hint)))
 
 
+def show_warning(text: str) -> None:
+    """Say on stderr what is not as it should be, though the command did what it was asked for."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(Text.assemble(("Warning: ", "bold yellow"), printable(text)))
+
+
 def show_bug(error: BaseException, where: str) -> None:
     """Say on stderr that this is a bug of the program; the traceback is in the log."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -117,7 +123,7 @@ def show_backup(view: View) -> None:
     """Print a stored snapshot."""
     printed(
         Text(
-            f"Stored   {view['backup_path']} ({_size(view['file_size'])})\n"
+            f"Stored   {view['backup_path']} ({sized(view['file_size'])})\n"
             f"SHA-256  {view['checksum']}\n"
             f"Checked  {view['check']}\n"
             f"Run      {view['run']}"
@@ -178,34 +184,13 @@ def show_snapshots(view: View) -> None:
         proven = row["proven"]
         table.add_row(
             Text(row["snapshot"]),
-            _age(datetime.fromisoformat(row["taken"])),
-            _size(row["file_size"]),
+            aged(datetime.fromisoformat(row["taken"])),
+            sized(row["file_size"]),
             row["reason"] + (", held" if row["held"] else ""),
-            f"{_age(datetime.fromisoformat(proven))} ago" if proven else "never",
+            f"{aged(datetime.fromisoformat(proven))} ago" if proven else "never",
             Text(row["database"]),
         )
-    printed(table, *_unusable(view))
-
-
-@shown
-def show_prune(view: View) -> None:
-    """Print every snapshot with the reasons that keep it, and what is dropped."""
-    dry = view["status"] == "planned"
-    table = table_of("snapshot", "age", "size", "kept because")
-    for row in view["snapshots"]:
-        dropped = Text("would be dropped" if dry else "dropped", "yellow")
-        table.add_row(
-            Text(row["snapshot"]),
-            _age(datetime.fromisoformat(row["taken"])),
-            _size(row["file_size"]),
-            Text(", ".join(row["reasons"])) if row["keep"] else dropped,
-        )
-    drops = sum(not row["keep"] for row in view["snapshots"])
-    if dry:
-        last = f"{drops} would be dropped, {_size(view['bytes'])}. Nothing was deleted (--dry-run)."
-    else:
-        last = f"Deleted {len(view['deleted'])} snapshots, {_size(view['bytes'])}."
-    printed(table, *_unusable(view), Text(last))
+    printed(table, *unusable(view))
 
 
 @shown
@@ -244,7 +229,8 @@ def table_of(*columns: str) -> Table:
     return table
 
 
-def _unusable(view: View) -> Iterable[RenderableType]:
+def unusable(view: View) -> Iterable[RenderableType]:
+    """A line for each manifest that can't be used."""
     for item in view["unreadable"]:
         yield Text(f"Can't be used: {item['problem']}", "yellow")
 
@@ -285,7 +271,8 @@ def _findings(view: View) -> Iterable[RenderableType]:
     yield Text(f"{total:,} {noun} in all, {shown} shown.")
 
 
-def _size(count: int) -> str:
+def sized(count: int) -> str:
+    """Return bytes in the unit that people would use."""
     amount = float(count)
     for unit in _UNITS:
         if amount < _THOUSAND or unit == _UNITS[-1]:
@@ -294,7 +281,8 @@ def _size(count: int) -> str:
     raise AssertionError("the last unit takes everything")
 
 
-def _age(taken: datetime) -> str:
+def aged(taken: datetime) -> str:
+    """Return how long ago something was."""
     seconds = int((datetime.now(UTC) - taken).total_seconds())
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= size:

@@ -14,9 +14,9 @@ from junmai_svc.service.context import StoreProblem
 from junmai_svc.service.exits import exit_code
 from junmai_svc.service.migration import Migration, rule_counts
 from junmai_svc.service.plan import MigrationPlan
-from junmai_svc.service.prune import Pruned, PrunePlan
 from junmai_svc.service.restore import Restored
 from junmai_svc.service.verify import Verification
+from junmai_svc.service.views_prune import unreadable_view
 from junmai_svc.storage.errors import JunmaiError
 from junmai_svc.storage.journal.projection import Run
 from junmai_svc.storage.snapshots.base import Snapshot, Unreadable
@@ -167,8 +167,10 @@ def backup_view(result: Backup) -> View:
         "failed_stores": problems_view(result.failed),
         "checksum": manifest.checksum,
         "file_size": manifest.file_size,
-        "check": result.examination.method,
-        "violations": dict(result.examination.violations),
+        "check": result.examination.method if result.examination else "unchanged",
+        "violations": dict(result.examination.violations)
+        if result.examination
+        else _recorded(result.snapshot),
     }
 
 
@@ -243,32 +245,7 @@ def snapshots_view(
             }
             for snapshot in good
         ],
-        "unreadable": _unreadable_view(bad),
-    }
-
-
-def _unreadable_view(bad: Sequence[Unreadable]) -> list[View]:
-    return [{"manifest": item.manifest, "problem": item.problem.message} for item in bad]
-
-
-def prune_view(plan: PrunePlan, pruned: Pruned | None) -> View:
-    """A plan of what to drop, carried out or (`pruned` is None) not."""
-    return {
-        "run": pruned.run if pruned else None,
-        "status": "pruned" if pruned else "planned",
-        "snapshots": [
-            {
-                "snapshot": each.candidate.name,
-                "taken": each.candidate.taken.isoformat(),
-                "keep": each.keep,
-                "reasons": list(each.reasons),
-                "file_size": plan.sizes[each.candidate.name],
-            }
-            for each in plan.decisions
-        ],
-        "deleted": list(pruned.deleted) if pruned else [],
-        "bytes": plan.freed,
-        "unreadable": _unreadable_view(plan.unreadable),
+        "unreadable": unreadable_view(bad),
     }
 
 

@@ -4,7 +4,7 @@ A snapshot exists exactly as long as its manifest is listed. What is listed is w
 is named as damaged when it is read: every byte that comes out has been hashed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +15,7 @@ import msgspec
 
 from junmai_svc.storage.backends.base import Backend
 from junmai_svc.storage.errors import ChecksumError, JunmaiError
+from junmai_svc.storage.snapshots.garbage import Collected, Garbage
 from junmai_svc.storage.snapshots.manifest import UNKNOWN, Manifest
 
 LATEST = "latest"
@@ -113,6 +114,14 @@ class SnapshotStore(Protocol):
         """
         ...
 
+    def again(self, snapshot: Snapshot, manifest: Manifest) -> Snapshot | None:
+        """Store one more snapshot of the very same image; None where images are kept whole.
+
+        Raises:
+            NotFoundError: what the image needs is not all there any more.
+        """
+        ...
+
     def fetch(self, snapshot: Snapshot, path: Path, tick: Tick | None = None) -> None:
         """Write a snapshot's image into a new local file, durable and proven.
 
@@ -161,6 +170,21 @@ class SnapshotStore(Protocol):
         Raises:
             RetainedError: an object lock keeps it; nothing was deleted.
         """
+        ...
+
+    def garbage(self, dropped: Collection[str], when: datetime) -> Garbage:
+        """Return what nothing would lead to if some snapshots were deleted; only looks.
+
+        `when` (UTC) is about now. What is young counts as led to.
+        """
+        ...
+
+    def tidy(self) -> None:
+        """Remove what was only for passing use and has had its time; deletes nothing else."""
+        ...
+
+    def collect(self) -> Collected:
+        """Delete what nothing leads to, while others write and read; return what became of it."""
         ...
 
     def put_details(self, content: bytes) -> str:

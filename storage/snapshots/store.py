@@ -7,7 +7,7 @@ take the same name, without any lock.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -39,6 +39,7 @@ from junmai_svc.storage.snapshots.base import (
     require_checksum,
 )
 from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
+from junmai_svc.storage.snapshots.garbage import Collected, Garbage
 from junmai_svc.storage.snapshots.manifest import (
     NAME,
     STAMP,
@@ -138,6 +139,11 @@ class FileStore:
             staged.image.unlink()
             manifest = checked(manifest, copy_hashing(image, staged.image, tick), image)
             return self.commit(staged, manifest)
+
+    def again(self, snapshot: Snapshot, manifest: Manifest) -> Snapshot | None:
+        """Return None: each snapshot has an image of its own here."""
+        del snapshot, manifest
+        return None  # as others may return one
 
     def fetch(self, snapshot: Snapshot, path: Path, tick: Tick | None = None) -> None:
         """Copy a snapshot's image into a new file, durable and proven.
@@ -244,6 +250,23 @@ class FileStore:
             path.unlink(missing_ok=True)
             sync_folder(self.folder)
         return True
+
+    def garbage(self, dropped: Collection[str], when: datetime) -> Garbage:
+        """Return the images that some snapshots alone have, with their bytes.
+
+        Raises:
+            OSError: the folder can't be read.
+        """
+        del when
+        images = [image for name in dropped if (image := self._final(name)).is_file()]
+        return Garbage({image.name: image.stat().st_size for image in images})
+
+    def tidy(self) -> None:
+        """Do nothing: what dead runs left here is known from the journal."""
+
+    def collect(self) -> Collected:
+        """Delete nothing: an image without a manifest may be a person's own in this folder."""
+        return Collected()
 
     def find(self, reference: str, database_name: str | None = None) -> Snapshot:
         """Return the snapshot of that name, or the newest one for `latest`.

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from junmai_svc.service import report, report_run
+from junmai_svc.service import report, report_prune, report_run
 from junmai_svc.storage.errors import ChecksumError, JunmaiError
 
 View = dict[str, Any]
@@ -111,12 +111,15 @@ def snapshots(name: str) -> View:
 
 def prune(name: str) -> View:
     row = {"snapshot": f"snapshot {name}", "taken": LONG_AGO, "file_size": 5, "keep": True}
-    row["reasons"] = [f"reason {name}"]
+    row |= {"reasons": [f"reason {name}"], "damaged": True}
     return {
         "status": "planned",
         "snapshots": [row],
         "deleted": [],
         "bytes": 0,
+        "locked_snapshots": [],
+        "locked_objects": [{"name": f"object {name}", "until": "2025-02-08T12:00:00+00:00"}],
+        "problems": [{"problem": f"damage {name}", "hint": f"hint {name}"}],
         "unreadable": [{"problem": f"problem {name}"}],
     }
 
@@ -152,7 +155,7 @@ SHOWN: list[tuple[Callable[[View], None], Callable[[str], View]]] = [
     (report.show_restored, restored),
     (report.show_verification, verification),
     (report.show_snapshots, snapshots),
-    (report.show_prune, prune),
+    (report_prune.show_prune, prune),
     (report.show_hold, hold),
     (report_run.show_history, history),
     (report_run.show_run, run),
@@ -281,7 +284,7 @@ def test_json_is_one_object_on_stdout_whatever_its_encoding(
     ],
 )
 def test_sizes_are_told_in_units_of_a_thousand(count: int, shown: str) -> None:
-    assert report._size(count) == shown
+    assert report.sized(count) == shown
 
 
 @pytest.mark.parametrize(
@@ -291,7 +294,7 @@ def test_sizes_are_told_in_units_of_a_thousand(count: int, shown: str) -> None:
 def test_ages_are_told_in_the_largest_unit_and_the_future_is_now(
     seconds: float, shown: str
 ) -> None:
-    assert report._age(datetime.now(UTC) - timedelta(seconds=seconds)) == shown
+    assert report.aged(datetime.now(UTC) - timedelta(seconds=seconds)) == shown
 
 
 def test_empty_lists_are_told_as_such(capsys: pytest.CaptureFixture[str]) -> None:
