@@ -65,7 +65,10 @@ def run(ctx: click.Context, /, *, as_json: bool) -> int:
         return daemon_setup.set_up(_configured(load(path, os.environ)), journal, progress)
 
     log = daemon_setup.logging_of(loaded, common["log_file"], level)
-    with configured(log.level, log.file, most_bytes=log.most_bytes, keep=log.keep, people=True):
+    with (
+        configured(log.level, log.file, most_bytes=log.most_bytes, keep=log.keep, people=True),
+        report.without_warnings(),
+    ):
         ended = run_daemon(journal, set_up)
     if as_json:
         report.show_json({"run": ended, "status": "stopped"})

@@ -17,6 +17,7 @@ from junmai_svc.service.jobs import Facts, Job, JobKind, Part
 from junmai_svc.service.last_backups import Place, absolute
 from junmai_svc.service.progress import Progress
 from junmai_svc.service.prune import prune
+from junmai_svc.service.publish import publish_to
 from junmai_svc.service.retention import Policy
 from junmai_svc.service.schedule import parse
 from junmai_svc.service.settings import counted_from, retention
@@ -54,6 +55,7 @@ def build_jobs(around: Surroundings) -> list[Job]:
     regular: list[tuple[JobKind, str, list[Part]]] = [
         ("prune", configuration.prune.schedule, list(_prunes(around))),
         ("drill", configuration.drill.schedule, list(_drills(around))),
+        ("publish", configuration.publish.schedule, list(_publishes(around))),
     ]
     jobs += [
         Job(kind, kind, parse(schedule), tuple(parts))
@@ -153,6 +155,16 @@ def _drills(around: Surroundings) -> Iterator[Part]:
                     return _drilled(context, source)
 
             yield Part(subject_of("drill", section.name, store), act, section.name, store)
+
+
+def _publishes(around: Surroundings) -> Iterator[Part]:
+    for store in _stores(around):
+
+        def act(store: str = store) -> Facts:
+            with _of_store(around, store) as context:
+                return {"size": publish_to(context.journal, context.store).size}
+
+        yield Part(subject_of("publish", None, store), act, None, store)
 
 
 def _drilled(context: Context, source: Path) -> Facts:
