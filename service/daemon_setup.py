@@ -11,7 +11,8 @@ from uuid import uuid4
 from junmai_svc.service.configuration import duration
 from junmai_svc.service.configuration_file import Loaded
 from junmai_svc.service.daemon_run import Setup
-from junmai_svc.service.job_building import Surroundings, build_jobs, path_of, places_of
+from junmai_svc.service.job_building import build_jobs
+from junmai_svc.service.job_targets import Surroundings, path_of, places_of
 from junmai_svc.service.notify import Addresses, read_addresses
 from junmai_svc.service.progress import Progress
 from junmai_svc.service.settings import configured_journal, counted_from, default_journal

@@ -14,7 +14,8 @@ from tests.harness.small_disk import LARGE_ENOUGH, small_disk
 
 from junmai_svc.service.configuration_file import load
 from junmai_svc.service.context import now
-from junmai_svc.service.job_building import Surroundings, build_jobs
+from junmai_svc.service.job_building import build_jobs
+from junmai_svc.service.job_targets import Surroundings
 from junmai_svc.service.notices import Trouble
 from junmai_svc.service.progress import Silent
 from junmai_svc.storage.journal.journal import Journal
