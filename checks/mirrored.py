@@ -61,7 +61,9 @@ def gather(mirror: Mirror, trusted: Iterable[VerifierKey], verdicts: Verdicts) -
     if signed is not None:
         found.latest = _open(found, where, signed, keys, verdicts, None)
     if len(sizes) > READ_CHECKPOINTS:
-        text = f"{READ_CHECKPOINTS} of {len(sizes):,} numbered checkpoints in {mirror.url} were read"
+        text = (
+            f"{READ_CHECKPOINTS} of {len(sizes):,} numbered checkpoints in {mirror.url} were read"
+        )
         verdicts.note(Question.APPEND_ONLY, text)
     return found
 
@@ -85,7 +87,9 @@ def chosen(sizes: list[int]) -> list[int]:
         return sizes
     evenly = READ_CHECKPOINTS - NEWEST_CHECKPOINTS
     old = sizes[:-NEWEST_CHECKPOINTS]
-    return [old[number * len(old) // evenly] for number in range(evenly)] + sizes[-NEWEST_CHECKPOINTS:]
+    return [old[number * len(old) // evenly] for number in range(evenly)] + sizes[
+        -NEWEST_CHECKPOINTS:
+    ]
 
 
 def judge_history(
@@ -138,9 +142,7 @@ def judge_latest(signed: Signed, size: int | None, verdicts: Verdicts) -> None:
     if size is not None and size >= largest.size:
         verdicts.note(Question.CURRENT, f"{signed.mirror.url}: {text}; publishing makes it good")
         return
-    verdicts.doubt(
-        Question.CURRENT, f"ROLLED BACK: {text}", held, signed.mirror.url, LOST_HINT
-    )
+    verdicts.doubt(Question.CURRENT, f"ROLLED BACK: {text}", held, signed.mirror.url, LOST_HINT)
 
 
 def _open(

@@ -99,7 +99,9 @@ def not_looked_at(
         if row["deleted"] is None and row["store"] not in seen:
             others[str(row["store"])] = others.get(str(row["store"]), 0) + 1
     for place, count in sorted(others.items()):
-        verdicts.note(Question.OBJECTS, f"{count:,} snapshots were stored in {place}, not looked at")
+        verdicts.note(
+            Question.OBJECTS, f"{count:,} snapshots were stored in {place}, not looked at"
+        )
 
 
 def _is_there(store: SnapshotStore, name: str) -> bool:

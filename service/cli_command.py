@@ -82,7 +82,15 @@ def one_store(positional: str | None, stores: "list[Named]") -> "list[Named]":
 
 def with_json(function: Command) -> Command:
     """Give a command the option --json and run it inside the edge; it returns its exit code."""
+    return _at_edge(function, configured=True)
 
+
+def with_json_alone(function: Command) -> Command:
+    """The same for a command that no configuration concerns: none is read."""
+    return _at_edge(function, configured=False)
+
+
+def _at_edge(function: Command, *, configured: bool) -> Command:
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
     @click.pass_context
     @wraps(function)
@@ -93,7 +101,8 @@ def with_json(function: Command) -> Command:
         common = ctx.find_root().obj
 
         def act() -> int:
-            common["loaded"] = load(_path(common["config"]), os.environ)
+            named = _path(common["config"])
+            common["loaded"] = load(named, os.environ) if configured else None
             return function(as_json=as_json, **options)
 
         return at_edge(

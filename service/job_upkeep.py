@@ -16,13 +16,10 @@ from junmai_svc.service.job_targets import (
 from junmai_svc.service.jobs import Facts, Part
 from junmai_svc.service.prune import prune
 from junmai_svc.service.publish import publish_to
-from junmai_svc.service.retention import Policy
 from junmai_svc.service.settings import retention
 from junmai_svc.service.stores import Named
 from junmai_svc.service.wiring import store_context
 from junmai_svc.storage.errors import IntegrityError, StorageUnavailableError
-
-KEEPS = tuple(name for name in Policy.__dataclass_fields__ if name != "keep_within")
 
 
 def prune_parts(around: Surroundings) -> Iterator[Part]:
@@ -30,9 +27,9 @@ def prune_parts(around: Surroundings) -> Iterator[Part]:
     for store in stores_in_use(around.loaded):
 
         def act(store: str = store) -> Facts:
-            policy = retention(around.loaded, None, dict.fromkeys(KEEPS))
+            policies = retention(around.loaded, store=store)
             with _of_store(around, store) as context:
-                done = prune(context, policy)
+                done = prune(context, policies)
                 return {"run": done.run, "deleted": len(done.deleted)}
 
         yield Part(subject_of("prune", None, store), act, None, store)

@@ -53,9 +53,7 @@ class JournalFile:
         stream = f"journal/{self.journal_id}"
         for position, entry in self._connection.execute(_OWN, (stream,)):
             try:
-                event = decode(
-                    entry, journal_id=self.journal_id, path=self.path, position=position
-                )
+                event = decode(entry, journal_id=self.journal_id, path=self.path, position=position)
             except IntegrityError:
                 continue  # examining the journal names it
             own.append(upcast(event))

@@ -40,9 +40,7 @@ def journal_of(keys: Iterable[VerifierKey], where: Path) -> str:
     return name.removeprefix(_ORIGIN)
 
 
-def pinned(
-    path: Path | None, trusted: Iterable[VerifierKey], journal_id: str
-) -> Checkpoint | None:
+def pinned(path: Path | None, trusted: Iterable[VerifierKey], journal_id: str) -> Checkpoint | None:
     """Return the checkpoint that was seen last, None where none was yet.
 
     Raises:
