@@ -1,6 +1,7 @@
 """Collecting: what nothing leads to goes, what anything leads to stays, whoever is at work."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -109,9 +110,8 @@ def test_blocks_that_two_snapshots_share_stay_with_the_other(
 
 
 def test_the_map_that_another_builds_on_stays(machine: Machine, place: Place, clock: Clock) -> None:
-    blocks = [*Random(1).sample(range(10_000), 3_000)]
-    machine.backup(A, image_of(blocks))
-    blocks.sort(key=lambda number: (number // 3, number))
+    blocks = [number * 7 % 3_001 for number in range(3_000)]
+    machine.backup(A, image_of(range(3_001)))
     machine.backup(B, image_of(blocks))
     blocks[5] = 20_000
     machine.backup(C, image_of(blocks))
@@ -200,9 +200,7 @@ def test_marks_of_others_go_with_their_packs_and_not_before(
     assert place.objects == {}
 
 
-def test_a_mark_of_a_dead_pruner_stops_no_backup(
-    machine: Machine, place: Place, clock: Clock
-) -> None:
+def test_a_mark_of_a_dead_pruner_stops_no_backup(machine: Machine, place: Place) -> None:
     """Also where the database has not changed, and pack and map of the last image are marked."""
     image = image_of(range(300))
     machine.backup(A, image)
@@ -261,9 +259,7 @@ def test_a_map_that_turns_out_to_be_locked_keeps_its_packs(
 
 
 @pytest.mark.parametrize("jump", [400 * DAY, -400 * DAY])
-def test_a_wrong_clock_costs_no_snapshot(
-    machine: Machine, place: Place, clock: Clock, jump: timedelta
-) -> None:
+def test_a_wrong_clock_costs_no_snapshot(machine: Machine, clock: Clock, jump: timedelta) -> None:
     first, second = image_of(range(300)), image_of(range(200, 500))
     machine.backup(A, first)
     clock.advance(jump)
@@ -297,14 +293,11 @@ def test_a_pruner_that_dies_at_any_step_leaves_what_the_next_one_ends(
         machine.backend.put(f"{PENDING}{C}", stale)
         clock.advance(25 * HOUR)
         machine.drop(A)
-        dying = MemoryBackend(place, At({step: fault}))
-        died = True
-        try:
+        faults = At({step: fault})
+        dying = MemoryBackend(place, faults)
+        with suppress(Killed, JunmaiError):
             collecting.tidy(dying)
             collecting.collect(dying, machine.seal)
-            died = False
-        except (Killed, JunmaiError):
-            pass
         assert machine.restore(B) == kept
         assert machine.backup(A, kept)
         clock.advance(2 * DAY)
@@ -315,7 +308,7 @@ def test_a_pruner_that_dies_at_any_step_leaves_what_the_next_one_ends(
         assert {name.split("/")[0] for name in place.objects} == {"maps", "packs", "snapshots"}
         alive = survey(machine.backend, machine.seal).alive()
         assert {*names(place, MAPS), *names(place, PACKS)} == alive
-        if not died:
+        if faults.count <= step:  # it never came so far
             break
         step += 1
     assert step > 20
@@ -332,7 +325,7 @@ class Round:
     """Writers, pruners and a restore at once on one store, by a seed."""
 
     def __init__(self, seed: int, folder: Path) -> None:
-        self.random = random = Random(seed)
+        self.random = random = Random(seed)  # noqa: S311  # to be repeated, not to be secret
         self.clock = Clock()
         honours = random.choice([LIKE_S3, LIKE_A_DISK])
         self.place = Place(honours, self.clock, slow_copies=random.random() < 0.5)
@@ -361,6 +354,7 @@ class Round:
         machine.backend._pause = pause
 
     def time_passes(self) -> None:
+        """Let somebody pause for hours or days, now and then."""
         if self.random.random() < self.patience and not self.landing:
             self.clock.advance(self.random.choice([HOUR, 2 * HOUR, 2 * DAY]))
 
@@ -371,6 +365,7 @@ class Round:
         return image_of(self.blocks)
 
     def write(self, who: str, number: int) -> Callable[[], None]:
+        """Back up what the database is now."""
         content = self.image()
 
         def write() -> None:
@@ -380,12 +375,15 @@ class Round:
         return write
 
     def prepare(self) -> None:
+        """Take a few snapshots one after the other."""
         for number in range(self.random.randrange(1, 5)):
             self.write(self.random.choice(["one", "two"]), number)()
             self.clock.advance(self.random.choice([timedelta(), HOUR]))
         self.clock.advance(self.random.choice([timedelta(), 2 * HOUR, 2 * DAY]))
 
     def prune(self, who: str, dropped: list[str]) -> Callable[[], None]:
+        """Drop some snapshots and collect, twice."""
+
         def prune() -> None:
             machine = self.machines[who]
             for _ in range(2):
@@ -398,6 +396,7 @@ class Round:
         return prune
 
     def read(self, name: str) -> Callable[[], None]:
+        """Restore a snapshot, which has to work unless somebody drops it."""
         content = self.images[name]
 
         def read() -> None:
@@ -409,6 +408,7 @@ class Round:
         return read
 
     def play(self) -> None:
+        """Let all of them be at work at once."""
         self.prepare()
         names = sorted(self.images)
         chosen = {name for name in names if self.random.random() < 0.6}
