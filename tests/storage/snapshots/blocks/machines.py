@@ -119,11 +119,15 @@ def listed(place: Place) -> list[str]:
 class Turns:
     """Programs in threads of which one runs at a time: who goes on after each step is drawn.
 
-    With the same seed the same happens again, as long as each program has one thread at work.
+    `staying` is how likely one goes on for another step: what goes wrong only where somebody
+    pauses at one step for long is found by long turns. With the same seed the same happens again, as long as each program has one thread at work.
     """
 
     random: Random
     between: Callable[[], None] = lambda: None
+    staying: float = 0.0
+    # Where given: who is at work, for how many steps, one after the other; then to their ends.
+    script: list[tuple[str, int]] = field(default_factory=list)
     living: list[str] = field(default_factory=list)
     current: str = ""
     condition: threading.Condition = field(default_factory=threading.Condition)
@@ -167,6 +171,15 @@ class Turns:
         return raised
 
     def _draw(self) -> None:
+        while self.script:
+            who, steps = self.script.pop(0)
+            if who in self.living and steps:
+                self.script.insert(0, (who, steps - 1))
+                self.current = who
+                self.condition.notify_all()
+                return
+        if self.current in self.living and self.random.random() < self.staying:
+            return
         self.current = ""
         with suppress(IndexError):
             self.current = self.random.choice(self.living)
