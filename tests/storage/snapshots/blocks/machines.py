@@ -120,7 +120,9 @@ class Turns:
     """Programs in threads of which one runs at a time: who goes on after each step is drawn.
 
     `staying` is how likely one goes on for another step: what goes wrong only where somebody
-    pauses at one step for long is found by long turns. With the same seed the same happens again, as long as each program has one thread at work.
+    pauses at one step for long is found by long turns.
+
+    With the same seed the same happens again, as long as each has one thread at work.
     """
 
     random: Random

@@ -328,7 +328,7 @@ TO_ITS_END = 1_000
 def two_at_work(
     folder: Path, script: list[tuple[str, int]], honours: Capabilities
 ) -> dict[str, int]:
-    """Let a writer and a pruner work by a script; return how many steps each took.
+    """Let a writer and a pruner work by a script; return how many steps each came to.
 
     The last snapshot was dropped long ago, so that the writer wants what the pruner deletes; and a
     day passes right after the writer has put its pending.
@@ -348,6 +348,8 @@ def two_at_work(
                 if last[who].startswith(PENDING):
                     clock.advance(25 * HOUR)
                 last[who] = name if verb == "put" else ""
+                if last[who].startswith(MARKS):
+                    steps.setdefault("before marking", steps[who])
             inner(verb, name)
 
         return pause
@@ -383,13 +385,36 @@ def test_each_may_pause_at_any_step_for_the_other_to_go_on(
         folder = quick_folder / order[0]
         folder.mkdir()
         steps = two_at_work(folder, [(who, TO_ITS_END) for who in order], honours)
-        longest = {who: max(steps[who], longest[who]) for who in steps}
+        longest |= {who: max(number, longest.get(who, 0)) for who, number in steps.items()}
     assert min(longest.values()) >= 9
     for pause in range(longest[first] + 1):
         for other in range(longest[second] + 1):
             folder = quick_folder / f"{pause} {other}"
             folder.mkdir()
             script = [(first, pause), (second, other), (first, TO_ITS_END), (second, TO_ITS_END)]
+            two_at_work(folder, script, honours)
+
+
+@pytest.mark.parametrize("honours", [LIKE_S3, LIKE_A_DISK], ids=["copies", "renames"])
+def test_a_writer_may_come_between_a_pruners_first_look_and_its_marks(
+    honours: Capabilities, quick_folder: Path, one_thread: None
+) -> None:
+    """The pruner has decided what to mark; then each works up to a step, and then to its end."""
+    del one_thread
+    (quick_folder / "first").mkdir()
+    script = [("pruner", TO_ITS_END), ("writer", TO_ITS_END)]
+    longest = two_at_work(quick_folder / "first", script, honours)
+    for pause in range(longest["writer"] + 1):
+        for other in range(longest["pruner"] - longest["before marking"] + 1):
+            folder = quick_folder / f"{pause} {other}"
+            folder.mkdir()
+            script = [
+                ("pruner", longest["before marking"]),
+                ("writer", pause),
+                ("pruner", other),
+                ("writer", TO_ITS_END),
+                ("pruner", TO_ITS_END),
+            ]
             two_at_work(folder, script, honours)
 
 
