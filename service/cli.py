@@ -24,6 +24,7 @@ _COMMANDS = {
     "history": "cli_history",
     "show": "cli_history",
     "replay": "cli_history",
+    "audit": "cli_audit",
     "completion": "cli_look",
     "daemon": "cli_daemon",
     "drill": "cli_daemon",

@@ -16,6 +16,7 @@ from junmai_svc.service.configuration import Configuration
 from junmai_svc.service.configuration_checks import value_problems
 from junmai_svc.service.configuration_keys import (
     PREFIX,
+    SECRET,
     Problem,
     form_problems,
     nearest,
@@ -52,7 +53,7 @@ def load(named: Path | None, environment: Mapping[str, str]) -> Loaded | None:
         UsageError: it is no TOML, or holds what can't be configured; the message names the line.
     """
     path = named or (USUAL_PLACE if USUAL_PLACE.is_file() else None)
-    if path is None and not any(name.startswith(PREFIX) for name in environment):
+    if path is None and not any(_is_ours(name) for name in environment):
         return None
     text = "" if path is None else _text(path)
     content = _content(path, text)
@@ -107,6 +108,10 @@ def _raise_first(
     raise UsageError(f"{place}: {first.text}{more}", hint)
 
 
+def _is_ours(name: str) -> bool:
+    return name.startswith(PREFIX) and name not in SECRET
+
+
 def _variables(environment: Mapping[str, str]) -> dict[tuple[str, str], tuple[str, Any]]:
     """The variables by (section, key), each with its name and value.
 
@@ -116,7 +121,7 @@ def _variables(environment: Mapping[str, str]) -> dict[tuple[str, str], tuple[st
     known = variables()
     found: dict[tuple[str, str], tuple[str, Any]] = {}
     for name, text in environment.items():
-        if not name.startswith(PREFIX):
+        if not _is_ours(name):
             continue
         if name not in known:
             raise UsageError(f"There is no variable {name}", nearest(name, known))

@@ -15,6 +15,11 @@ from junmai_svc.service.configuration import Configuration
 from junmai_svc.service.toml_lines import Keys
 
 PREFIX = "JUNMAI_"
+# Whose values are secret: read where they are needed (`service.notify`), and no part of what is
+# loaded, shown or checked.
+NOTIFY_URLS = "JUNMAI_NOTIFY_URLS"
+NOTIFY_PING_URL = "JUNMAI_NOTIFY_PING_URL"
+SECRET = frozenset({NOTIFY_URLS, NOTIFY_PING_URL})
 _UNIONS = (Union, UnionType)
 
 

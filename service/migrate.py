@@ -170,14 +170,14 @@ def _taken(context: Context, this: Operation, result: Migration, scratch: Path) 
             kept = at_hand.enter_context(
                 backing_up(context, request.source, Reason.MIGRATION, full_check=True, parent=this)
             )
-            snapshot = kept.snapshot
+            snapshot = kept.backup.snapshot
             this.record(
                 "backup_linked",
                 snapshot=snapshot.name,
                 checksum=snapshot.manifest.checksum,
-                backup=kept.run,
+                backup=kept.backup.run,
             )
-            result.snapshot, result.failed_stores = snapshot, kept.failed
+            result.snapshot, result.failed_stores = snapshot, kept.backup.failed
             image = Image(kept.image, kept.schema, kept.examination, snapshot)
         else:
             begun = time.monotonic()

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from junmai_svc.service.configuration_keys import NOTIFY_PING_URL, NOTIFY_URLS
 from junmai_svc.service.version import __version__
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import StorageUnavailableError, UsageError
 
 TIMEOUT_SECONDS = 10.0
 LARGEST_FILE = 1 << 20
-URLS_VARIABLE = "JUNMAI_NOTIFY_URLS"
-PING_VARIABLE = "JUNMAI_NOTIFY_PING_URL"
 
 Ping = Literal["start", "success", "fail"]
 
@@ -50,8 +49,8 @@ def read_addresses(
         NotFoundError, AccessDeniedError: a file can't be read.
         UsageError: it holds what can't be an address; the message does not show it.
     """
-    urls = environment.get(URLS_VARIABLE, "").split() or _lines(urls_file)
-    pings = environment.get(PING_VARIABLE, "").split() or _lines(ping_file)
+    urls = environment.get(NOTIFY_URLS, "").split() or _lines(urls_file)
+    pings = environment.get(NOTIFY_PING_URL, "").split() or _lines(ping_file)
     if len(pings) > 1:
         raise UsageError("There is more than one address to ping", "Leave one line in the file.")
     for url in pings:

@@ -13,6 +13,7 @@ from pathlib import Path
 from junmai_svc.service.context import Context
 from junmai_svc.service.details import fitting
 from junmai_svc.service.operation import Operation, operation
+from junmai_svc.service.publish import publish_intent
 from junmai_svc.service.retention import Candidate, Decision, Policy, decide
 from junmai_svc.storage.backends.base import RetainedError
 from junmai_svc.storage.databases.failures import translated
@@ -115,6 +116,7 @@ def prune(context: Context, policy: Policy) -> Pruned:
     start = {"store": store.url, "bytes": plan.freed, "reasons": decided}
     start = fitting(store, start)
     with operation(context.journal, "prune", Path(store.url), start=start) as this:
+        publish_intent(context)
         deleted, locked = _drop(store, plan.dropped, this)
         with (
             translated("delete what nothing leads to in", store.url),

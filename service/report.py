@@ -52,6 +52,12 @@ def show_error(error: JunmaiError) -> None:
         console.print(Text.assemble(("Hint:  ", "bold"), printable(error.hint)))
 
 
+def show_warning(text: str) -> None:
+    """Say on stderr what is not as it should be, though the command did what it was asked for."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(Text.assemble(("Warning: ", "bold yellow"), printable(text)))
+
+
 def show_bug(error: BaseException, where: str) -> None:
     """Say on stderr that this is a bug of the program; the traceback is in the log."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)

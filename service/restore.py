@@ -11,6 +11,7 @@ from pathlib import Path
 from junmai_svc.checks.image import Examination, examine
 from junmai_svc.service.context import Context
 from junmai_svc.service.operation import Operation, operation
+from junmai_svc.service.publish import publish_intent
 from junmai_svc.service.replace import Replaced, replace_database
 from junmai_svc.storage.databases.connection import reading_image
 from junmai_svc.storage.databases.failures import translated
@@ -131,6 +132,8 @@ def restore(context: Context, which: Which, target: Path, *, full_check: bool = 
                 checksum=snapshot.manifest.checksum,
                 file=identity_of(staged),
             )
+            if target.exists():
+                publish_intent(context)
             replaced = _switch(context, staged, target, this)
         finally:
             remove_database(staged)

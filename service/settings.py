@@ -117,9 +117,29 @@ def existing_journal(named: Path | None) -> Path:
     Raises:
         NotFoundError: there is none; the message names the places.
     """
-    places = [named] if named else [Path(JOURNAL_NAME), Path("data", JOURNAL_NAME)]
+    places = _journals(named)
     found = [place for place in places if place.exists()]
     return _first(found, "journal", places, "Name it with --journal, before the command.")
+
+
+def usual_journal(named: Path | None) -> Path:
+    """Where the journal is, or was: also one that is gone, if its key is still beside it.
+
+    Raises:
+        NotFoundError: there is neither; the message names the places.
+    """
+    places = _journals(named)
+    keys = [place.with_name(place.name + ".key") for place in places]
+    found = [
+        place for place, key in zip(places, keys, strict=True) if place.exists() or key.exists()
+    ]
+    if named is not None:
+        return named
+    return _first(found, "journal", places, "Name it with --journal, before the command.")
+
+
+def _journals(named: Path | None) -> list[Path]:
+    return [named] if named else [Path(JOURNAL_NAME), Path("data", JOURNAL_NAME)]
 
 
 def _first(found: list[Path], what: str, places: list[Path], hint: str) -> Path:

@@ -51,9 +51,9 @@ def span(length: timedelta) -> str:
         return f"{ms:.1f} ms" if ms else "0 ms"
     if round(ms) < _SECOND_MS:
         return f"{ms:.0f} ms"
-    if seconds < _MINUTE:
+    if round(seconds, 1) < _MINUTE:
         return f"{seconds:.1f} s"
-    whole = int(seconds)
+    whole = round(seconds)
     if whole < _HOUR:
         return f"{whole // _MINUTE} min {whole % _MINUTE} s"
     return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
@@ -102,8 +102,8 @@ def _failed(data: Data) -> str:
 
 
 def _abandoned(data: Data) -> str:
-    after = _text(data, "after").split(".")
-    step = f" after {after[2].replace('_', ' ')}" if len(after) > SHOWN - 2 else ""
+    _, _, name = _text(data, "after").removeprefix("junmai.").rpartition(".v")[0].partition(".")
+    step = f" after {name.replace('_', ' ')}" if name else ""
     found = _FOUND.get(_text(data, "found"), _text(data, "found"))
     return f"The run died{step}; {found}" if found else f"The run died{step}"
 

@@ -167,8 +167,10 @@ def backup_view(result: Backup) -> View:
         "failed_stores": problems_view(result.failed),
         "checksum": manifest.checksum,
         "file_size": manifest.file_size,
-        "check": result.examination.method,
-        "violations": dict(result.examination.violations),
+        "check": result.examination.method if result.examination else "unchanged",
+        "violations": dict(result.examination.violations)
+        if result.examination
+        else _recorded(result.snapshot),
     }
 
 

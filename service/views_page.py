@@ -78,6 +78,7 @@ def page_view(run: Run, events: Sequence[Event], proof: Proof) -> View:
         "columns": [_CHECKS.get(name, name) for name in _kinds(checks)],
         "matrix": matrix,
         "differences": _differences(data, checks),
+        "only_known": all(each.get("verdict") != "failed" for each in checks),
         "looked": _list(events[-1].data, "looked"),
         "timeline": _timeline(events),
         "digests": [(table["name"], table["digest"]) for table in tables if table["digest"]],
@@ -99,14 +100,14 @@ def _title(run: Run, data: Mapping[str, Any]) -> list[str]:
     names = [run.snapshot or _text(start, "snapshot"), run.target]
     if run.kind in {"migration", "verification"}:
         names = [source, run.target]
-    elif run.kind == "replay":
-        names = [_text(start, "of")]
     elif run.kind != "restore":
         names = [run.database]
     return [_file(name) for name in names if name]
 
 
 def _lead(run: Run, tables: Sequence[View], data: Mapping[str, Any]) -> str:
+    if run.kind == "replay":
+        return _replayed(run, data)
     if run.kind != "migration" or run.status != "verified":
         return ""
     rows = sum(table["rows"] for table in tables)
@@ -114,6 +115,13 @@ def _lead(run: Run, tables: Sequence[View], data: Mapping[str, Any]) -> str:
     if _text(data.get("backup_linked", {}), "snapshot"):
         return f"{text}, and every value was compared with the snapshot taken before."
     return f"{text}, and every value was compared with the source."
+
+
+def _replayed(run: Run, data: Mapping[str, Any]) -> str:
+    start: Mapping[str, Any] = next(iter(data.values()), {})
+    how = "run again from its snapshot" if _text(start, "mode") == "execute" else "looked at again"
+    text = f"The {_text(start, 'of_kind')} {_text(start, 'of')} was {how}"
+    return f"{text}: {run.message}." if run.message and run.status in _GOOD else f"{text}."
 
 
 def _figures(
@@ -201,7 +209,7 @@ def _matrix(checks: Sequence[View]) -> list[tuple[str, list[View]]]:
 
 def _check(each: View) -> View:
     check, verdict, total = str(each.get("check")), str(each.get("verdict")), _int(each, "total")
-    label = {"ok": "passed", "known": f"{total:,} as in the source"}.get(
+    label = {"ok": "passed", "known": f"{total:,}, as in the source"}.get(
         verdict, f"{total:,} found"
     )
     return {"name": _CHECKS.get(check, check), "verdict": verdict, "label": label, "total": total}

@@ -16,7 +16,7 @@ from junmai_svc.storage.journal.keys import VerifierKey
 from junmai_svc.storage.journal.merkle import frontier_append, frontier_root, leaf_hash
 from junmai_svc.storage.journal.mirror import Mirror
 from junmai_svc.storage.journal.published import Published, is_untouched
-from junmai_svc.storage.journal.stored import pairs, proven, tree_of
+from junmai_svc.storage.journal.stored import Pair, pairs, proven, tree_of
 
 RECOVER_HINT = (
     "Nothing was changed. Look closer with `junmai-svc audit verify`; a journal that lost its end"
@@ -42,6 +42,8 @@ def common_beginning(
     trusted: Iterable[VerifierKey],
     size: int,
     remembered: Published | None,
+    *,
+    accepting: bool = False,
 ) -> Common:
     """Return what a store holds, which is the beginning of the journal of `size` events.
 
@@ -50,10 +52,10 @@ def common_beginning(
         IntegrityError: the store's checkpoint is not signed by the journal, or is none.
         JunmaiError: one of them can't be read.
     """
-    before = remembered.size if remembered else 0
+    before = remembered.size if remembered and not accepting else 0
     signed = mirror.latest()
     if signed is None:
-        if before or mirror.sizes():
+        if before or (not accepting and mirror.sizes()):
             message = f"{mirror.url} holds no checkpoint; {before:,} events were published there"
             raise DivergedError("EMPTIED", 0, message, LOST_HINT)
         return Common(0, ())
@@ -79,7 +81,9 @@ def grown_frontier(
     return frontier
 
 
-def first_difference(journal: Journal, mirror: Mirror, size: int) -> tuple[str, int] | None:
+def first_difference(
+    ours: Iterable[list[Pair]], mirror: Mirror, size: int
+) -> tuple[str, int] | None:
     """Return how and where the first of `size` entries differs from the store's, None if none does.
 
     Raises:
@@ -87,7 +91,7 @@ def first_difference(journal: Journal, mirror: Mirror, size: int) -> tuple[str, 
     """
     position = 0
     stored = (entry for entries in mirror.entries(0, size) for entry in entries)
-    for step in pairs(journal, 0, size):
+    for step in ours:
         for (entry, hash_), theirs in zip(step, stored, strict=False):
             if entry != theirs:
                 return ("EDITED" if leaf_hash(entry) != hash_ else "REWRITTEN"), position
@@ -105,7 +109,7 @@ def _frontier(journal: Journal, size: int, remembered: Published | None) -> tupl
 
 
 def _shorter(journal: Journal, mirror: Mirror, held: Checkpoint, size: int) -> IntegrityError:
-    found = first_difference(journal, mirror, size)
+    found = first_difference(pairs(journal, 0, size), mirror, size)
     if found is not None:
         verdict = "EDITED" if found[0] == "EDITED" else "FORKED"
         message = (
@@ -117,7 +121,7 @@ def _shorter(journal: Journal, mirror: Mirror, held: Checkpoint, size: int) -> I
 
 
 def _differing(journal: Journal, mirror: Mirror, held: Checkpoint, size: int) -> IntegrityError:
-    found = first_difference(journal, mirror, size)
+    found = first_difference(pairs(journal, 0, size), mirror, size)
     if found is None:
         return IntegrityError(
             f"The entries in {mirror.url} are not those of its checkpoint of {held.size:,}",

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from junmai_svc.storage.journal.entry import Event, time_text
-from junmai_svc.storage.journal.events import OPERATIONS, Role, kind_of
+from junmai_svc.storage.journal.events import CATALOGUE, OPERATIONS, Role, kind_of
 
 RUNS = "run"
 SNAPSHOTS = "snapshot"
@@ -29,6 +29,17 @@ Change = tuple[str, str, Row]
 # What ends the streams in which a snapshot was read whole and found right.
 _PROOFS = {"verification": "completed", "restore": "switched"}
 _SNAPSHOT_NAMED = {"backup_linked", "snapshot_taken", "stored"}
+
+# The only types of events that change a row.
+TELLING = frozenset(
+    type_
+    for type_, kind in CATALOGUE.items()
+    if kind.category == "database"
+    or (
+        kind.category in OPERATIONS
+        and (kind.role is not Role.STEP or kind.name in _SNAPSHOT_NAMED | {"snapshot_deleted"})
+    )
+)
 
 _encoder = msgspec.json.Encoder(order="sorted")
 
@@ -178,8 +189,6 @@ def _text(event: Event, field: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def rows_named(
-    rows: Mapping[tuple[str, str], Row], wanted: str
-) -> Iterator[tuple[str, Row]]:
+def rows_named(rows: Mapping[tuple[str, str], Row], wanted: str) -> Iterator[tuple[str, Row]]:
     """Give key and row of all rows of one name."""
     return ((key, row) for (name, key), row in rows.items() if name == wanted)

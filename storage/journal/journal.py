@@ -246,8 +246,10 @@ class Journal:
                 return self._projected.rows()
         return folded(self.read())
 
-    def rebuild(self) -> tuple[str, str]:
+    def rebuild(self) -> tuple[str | None, str]:
         """Build the projection anew from the events; return the digests before and after.
+
+        The first is None where there was none, or another version had appended since.
 
         Raises:
             JunmaiError: as `append_all`.

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from junmai_svc.storage.errors import IntegrityError, NotFoundError, UsageError
 from junmai_svc.storage.journal.checkpoint import origin_of
 from junmai_svc.storage.journal.encoding import from_base64, to_base64
@@ -127,12 +129,33 @@ def trusted_through(
 ) -> list[VerifierKey]:
     """Return the keys that are trusted, and those to which one of them handed over."""
     known = list(trusted)
-    for rotation in rotations:
-        before = next((key for key in known if str(key) == rotation.previous), None)
-        signature = _signature(rotation.by_previous)
-        if before is not None and before.verifies(rotation.statement, signature):
-            known.append(VerifierKey.parse(rotation.public, "the key of a rotation"))
+    waiting = list(rotations)
+    found = True
+    while found:
+        found = False
+        for rotation in list(waiting):
+            before = next((key for key in known if str(key) == rotation.previous), None)
+            signature = _signature(rotation.by_previous)
+            if before is not None and before.verifies(rotation.statement, signature):
+                known.append(_key_of(rotation.journal_id, rotation.public))
+                waiting.remove(rotation)
+                found = True
     return known
+
+
+def encode_rotation(rotation: Rotation) -> bytes:
+    """Return a rotation as a store keeps it: JSON."""
+    return msgspec.json.encode(rotation.data(None))
+
+
+def decode_rotation(journal_id: str, stored: bytes) -> Rotation | None:
+    """Return a stored rotation, None where the bytes are none."""
+    try:
+        rotation = _rotation(journal_id, msgspec.json.decode(stored, type=dict[str, Any]))
+        _key_of(journal_id, rotation.public)
+    except (msgspec.MsgspecError, ValueError, TypeError, KeyError, UsageError):
+        return None
+    return rotation
 
 
 def signed_rotation(
@@ -183,13 +206,16 @@ def load_key(journal_path: Path, journal_id: str, current: VerifierKey) -> Signi
 
 
 def _rotation(journal_id: str, data: dict[str, Any]) -> Rotation:
-    signatures = data["signatures"]
+    previous, by_previous = data["previous"], data["signatures"]["previous"]
+    public, by_public = data["public_key"], data["signatures"]["public"]
+    if not isinstance(public, str) or not isinstance(by_public, str):
+        raise TypeError("the key is no text")
     return Rotation(
         journal_id,
-        data["previous"],
-        data["public_key"],
-        signatures["previous"],
-        signatures["public"],
+        previous if isinstance(previous, str) else None,
+        public,
+        by_previous if isinstance(by_previous, str) else None,
+        by_public,
     )
 
 

@@ -15,10 +15,12 @@ from junmai_svc.storage.journal import note
 from junmai_svc.storage.journal.bundles import decode_bundle
 from junmai_svc.storage.journal.checkpoint import LATEST_PATH, numbered_path
 from junmai_svc.storage.journal.entry import MAX_BYTES
+from junmai_svc.storage.journal.keyring import Rotation, decode_rotation
 from junmai_svc.storage.journal.layout import WIDTH, Bundle, Tile, new_bundles
 from junmai_svc.storage.journal.merkle import HASH_BYTES
 
 FOLDER = "journal"
+ROTATION_SUFFIX = ".rotation"
 
 _LARGEST_BUNDLE = WIDTH * (MAX_BYTES + 2) + (1 << 16)
 _NUMBERED = re.compile(r"[0-9]{20}")
@@ -102,19 +104,20 @@ class Mirror:
         """
         return self.backend.get(self.name(tile.path), WIDTH * HASH_BYTES)
 
-    def keys(self) -> list[str]:
-        """Return the public keys that the store names, which nobody has to believe.
+    def rotations(self) -> list[Rotation]:
+        """Return the rotations of the journal's key that the store tells of; they prove themselves.
 
         Raises:
             JunmaiError: the store can't be read.
         """
         prefix = self.name("keys/")
-        found = [stat.name for stat in self.backend.list(prefix)]
-        return [
-            self.backend.get(name, note.MAX_BYTES).decode("utf-8", "replace").strip()
-            for name in found
-            if name.endswith(".vkey")
-        ]
+        names = [stat.name for stat in self.backend.list(prefix)]
+        found = (
+            decode_rotation(self.journal_id, self.backend.get(name, note.MAX_BYTES))
+            for name in names
+            if name.endswith(ROTATION_SUFFIX)
+        )
+        return [rotation for rotation in found if rotation is not None]
 
     def _found(self, path: str) -> bytes | None:
         try:

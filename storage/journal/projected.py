@@ -57,10 +57,13 @@ class Projected:
         """Tell whether the rows are those of a journal of this size."""
         return self._exists() and self._size() == size
 
-    def rebuild(self, events: Iterable[Event], size: int) -> tuple[str, str]:
-        """Build all rows anew; return the digests of what was there and of what is there now."""
+    def rebuild(self, events: Iterable[Event], size: int) -> tuple[str | None, str]:
+        """Build all rows anew; return the digests of what was there and of what is there now.
+
+        The first is None where the rows lagged behind the events.
+        """
+        before = digest_of(self._stored()) if self.is_at(size) else None
         self._complete()
-        before = digest_of(self._stored())
         return before, self._replace(events, size)
 
     def _replace(self, events: Iterable[Event], size: int) -> str:

@@ -33,11 +33,11 @@ from junmai_svc.storage.journal.checkpoint import (
 from junmai_svc.storage.journal.comparing import Common, common_beginning, grown_frontier
 from junmai_svc.storage.journal.failures import DAMAGED_HINT, DivergedError, translated
 from junmai_svc.storage.journal.journal import Journal
-from junmai_svc.storage.journal.keyring import ROTATED, KeyHistory
+from junmai_svc.storage.journal.keyring import ROTATED, KeyHistory, encode_rotation
 from junmai_svc.storage.journal.keys import SigningKey
 from junmai_svc.storage.journal.layout import WIDTH, Tile
 from junmai_svc.storage.journal.merkle import HASH_BYTES, frontier_from, frontier_root
-from junmai_svc.storage.journal.mirror import Mirror
+from junmai_svc.storage.journal.mirror import ROTATION_SUFFIX, Mirror
 from junmai_svc.storage.journal.published import Published, published_to, remember
 from junmai_svc.storage.journal.rotation import history_of, signing_key
 from junmai_svc.storage.journal.stored import pairs, proven
@@ -56,11 +56,16 @@ class Publication:
 
 
 def publish(
-    journal: Journal, backend: Backend, *, retain_until: datetime | None = None
+    journal: Journal,
+    backend: Backend,
+    *,
+    retain_until: datetime | None = None,
+    accepting: bool = False,
 ) -> Publication:
     """Publish all events of a journal into a store; durable on return.
 
-    `retain_until` locks the numbered checkpoint where the store can.
+    `retain_until` locks the numbered checkpoint where the store can. With `accepting` a store may
+    have lost what it had.
 
     Raises:
         DivergedError: journal and store tell two histories; nothing was written.
@@ -74,9 +79,13 @@ def publish(
         history = history_of(journal)
         head = journal.head()
         remembered = published_to(journal, backend.url)
-        common = common_beginning(journal, mirror, history.keys, head.size, remembered)
+        common = common_beginning(
+            journal, mirror, history.keys, head.size, remembered, accepting=accepting
+        )
         checkpoint = Checkpoint(journal.journal_id, head.size, frontier_root(head.frontier))
-        text = _write(journal, mirror, common, head.frontier, checkpoint, key, history, retain_until)
+        text = _write(
+            journal, mirror, common, head.frontier, checkpoint, key, history, retain_until
+        )
         if remembered is None or remembered.size < head.size:
             remember(journal, backend.url, Published(head.size, head.frontier, 0))
         for old in layout.superseded(common.size, head.size):
@@ -121,6 +130,9 @@ def _write(
         for each in history.keys:
             name = mirror.name(f"keys/{each.key_id.hex()}.vkey")
             put(name, f"{each}\n".encode(), if_absent=True)
+        for number, rotation in enumerate(history.rotations):
+            name = mirror.name(f"keys/{number:06}{ROTATION_SUFFIX}")
+            put(name, encode_rotation(rotation), if_absent=True)
     _put_numbered(mirror, checkpoint, signed, history, retain_until)
     put(mirror.name(LATEST_PATH), signed)
     return signed.decode()

@@ -114,6 +114,14 @@ class SnapshotStore(Protocol):
         """
         ...
 
+    def again(self, snapshot: Snapshot, manifest: Manifest) -> Snapshot | None:
+        """Store one more snapshot of the very same image; None where images are kept whole.
+
+        Raises:
+            NotFoundError: what the image needs is not all there any more.
+        """
+        ...
+
     def fetch(self, snapshot: Snapshot, path: Path, tick: Tick | None = None) -> None:
         """Write a snapshot's image into a new local file, durable and proven.
 

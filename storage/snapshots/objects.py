@@ -7,6 +7,7 @@ details/<sha256>.json       what events of the journal name by its digest
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +37,7 @@ from junmai_svc.storage.snapshots.manifest import LARGEST_MANIFEST, NAME, STAMP,
 from junmai_svc.storage.snapshots.opening import open_manifest
 
 LARGEST_DETAILS = 64 << 20
+READERS = 8
 
 
 class Layout(Protocol):
@@ -50,6 +52,12 @@ class Layout(Protocol):
         self, image: Path, manifest: Manifest, retain_until: datetime | None, tick: Tick | None
     ) -> Manifest:
         """Store an image and then its manifest, which is returned as it is stored."""
+        ...
+
+    def again(
+        self, known: Manifest, manifest: Manifest, retain_until: datetime | None
+    ) -> Manifest | None:
+        """Store one more manifest of an image that is there; None where images are kept whole."""
         ...
 
     def fetch(self, manifest: Manifest, path: Path, tick: Tick | None) -> str:
@@ -133,6 +141,11 @@ class ObjectStore:
             stored = self.images.store(image, manifest, self.retain_until(), tick)
         return Snapshot(stored, None, self.url)
 
+    def again(self, snapshot: Snapshot, manifest: Manifest) -> Snapshot | None:
+        """Store one more snapshot of the same image; see `SnapshotStore.again`."""
+        stored = self.images.again(snapshot.manifest, manifest, self.retain_until())
+        return Snapshot(stored, None, self.url) if stored else None
+
     def fetch(self, snapshot: Snapshot, path: Path, tick: Tick | None = None) -> None:
         """Write an image into a new local file; see `SnapshotStore.fetch`."""
         require_checksum(self.images.fetch(snapshot.manifest, path, tick), snapshot)
@@ -147,17 +160,24 @@ class ObjectStore:
         """
         good: list[Snapshot] = []
         bad: list[Unreadable] = []
-        names = set()
-        for name, found in self.images.manifests():
-            names.add(name)
+        found = dict(self.images.manifests())
+
+        def read(name: str) -> Snapshot | Unreadable | None:
             try:
-                content = self.cache.manifest(name, found.size, lambda: self._read(name))  # noqa: B023  # called at once
-                good.append(Snapshot(self._manifest(name, content), None, self.url))
+                content = self.cache.manifest(name, found[name].size, lambda: self._read(name))
+                return Snapshot(self._manifest(name, content), None, self.url)
             except NotFoundError:
-                continue  # pruned meanwhile
+                return None  # pruned meanwhile
             except IntegrityError as problem:
-                bad.append(Unreadable(self.images.manifest_object(name), problem))
-        self.cache.keep_manifests(frozenset(names))
+                return Unreadable(self.images.manifest_object(name), problem)
+
+        with ThreadPoolExecutor(READERS) as pool:
+            for each in pool.map(read, found):
+                if isinstance(each, Snapshot):
+                    good.append(each)
+                elif each is not None:
+                    bad.append(each)
+        self.cache.keep_manifests(frozenset(found))
         good.sort(key=lambda snapshot: (snapshot.manifest.taken, snapshot.name), reverse=True)
         return good, bad
 

@@ -140,6 +140,11 @@ class FileStore:
             manifest = checked(manifest, copy_hashing(image, staged.image, tick), image)
             return self.commit(staged, manifest)
 
+    def again(self, snapshot: Snapshot, manifest: Manifest) -> Snapshot | None:
+        """Return None: each snapshot has an image of its own here."""
+        del snapshot, manifest
+        return None  # as others may return one
+
     def fetch(self, snapshot: Snapshot, path: Path, tick: Tick | None = None) -> None:
         """Copy a snapshot's image into a new file, durable and proven.
 

@@ -109,3 +109,13 @@ def test_notify_test_never_shows_an_address(program: Program, configured: Path) 
     said = program("--config", configured, "notify", "test", "--json", code=30)
     assert "127.0.0.1" in said.message
     assert secret not in said.out + said.err
+
+
+def test_an_address_in_a_variable_is_taken_and_never_shown(
+    program: Program, configured: Path
+) -> None:
+    secret = "s3cr3t-t0ken"  # noqa: S105  # the point of the test
+    env = {"JUNMAI_NOTIFY_PING_URL": f"http://127.0.0.1:1/{secret}"}
+    said = program("--config", configured, "notify", "test", code=30, env=env)
+    assert "127.0.0.1" in said.message
+    assert secret not in said.out + said.err

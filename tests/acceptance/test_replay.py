@@ -309,3 +309,33 @@ def test_no_value_of_a_row_gets_into_the_journal(program: Program, source: Path)
     said = replay(program, source, run["run"], "--execute", code=3)
     assert any("private" in each["key"] or each["key"] for each in said["looked"])
     assert b"private" not in source.with_name("journal.db").read_bytes()
+
+
+def test_every_copy_is_looked_at_and_one_is_enough_to_run_again(
+    program: Program, source: Path
+) -> None:
+    near, far = source.with_name("near"), source.with_name("far")
+    run = migrated(program, source, "--backup-dir", str(near), "--backup-dir", str(far))
+    said = replay(program, source, run["run"], "--reverify")
+    snapshots = [each for each in said["looked"] if each["subject"].startswith("snapshot")]
+    assert [each["subject"].rpartition(" in ")[2] for each in snapshots] == [str(near), str(far)]
+    for path in near.rglob("*.*"):
+        path.unlink()
+    missing = replay(program, source, run["run"], "--reverify", code=3)
+    assert (missing["status"], "near" in missing["reason"]) == ("input_missing", True)
+    again = replay(program, source, run["run"], "--execute")
+    assert again["status"] == "reproduced"
+    assert [each["found"] for each in again["looked"]] == ["missing", "as recorded"]
+
+
+def test_stores_of_blocks_and_copies_elsewhere_serve_as_well(
+    program: Program, source: Path, tmp_path: Path
+) -> None:
+    blocks = tmp_path / "blocks"
+    run = migrated(program, source, "--store", str(blocks))
+    assert replay(program, source, run["run"], "--execute")["status"] == "reproduced"
+    moved = tmp_path / "moved"
+    blocks.rename(moved)
+    journal = ("--journal", source.with_name("journal.db"))
+    said = program(*journal, "replay", run["run"], "--execute", "--store", moved, "--json").json
+    assert said["status"] == "reproduced"

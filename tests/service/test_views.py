@@ -229,9 +229,7 @@ DOWN = StoreProblem("s3://bucket", StorageUnavailableError("It is down", "Wait."
 
 
 def test_a_backup_tells_where_it_is_and_what_its_rows_break() -> None:
-    view = plain(
-        views.backup_view(Backup("run", (SNAPSHOT,), (DOWN,), Path("image"), schema(), FOUND, 1.0))
-    )
+    view = plain(views.backup_view(Backup("run", (SNAPSHOT,), (DOWN,), FOUND, 1.0)))
     assert view == {
         "run": "run",
         "status": "stored",

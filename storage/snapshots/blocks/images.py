@@ -80,6 +80,29 @@ class BlockImages:
             "Run the same command again when the prune has ended.",
         )
 
+    def again(
+        self, known: Manifest, manifest: Manifest, retain_until: datetime | None
+    ) -> Manifest | None:
+        """Store one more manifest of an image that is there, and return it as it is stored.
+
+        Raises:
+            NotFoundError: some of what it needs is gone, or about to go.
+            JunmaiError: the store can't be used.
+        """
+        try:
+            image_map = self.map(known.map)
+            same = msgspec.structs.replace(
+                manifest,
+                layout=self.name,
+                map=image_map.name,
+                checksum=known.checksum,
+                file_size=known.file_size,
+                new_bytes=0,
+            )
+            return self._publish(same, _needed(image_map), retain_until)
+        except (ConflictError, IntegrityError) as error:
+            raise NotFoundError(f"The image of {known.name} is not all there any more") from error
+
     def fetch(self, manifest: Manifest, path: Path, tick: Tick | None) -> str:
         """Write an image into a new local file, durably, and return its SHA-256 in hex.
 
@@ -209,12 +232,10 @@ class BlockImages:
                 )
             manifest = checked(manifest, stored.map.image, image)
             image_map, new = self._put_map(stored, previous, retain_until)
-            needed = {map_object(n) for n in (image_map.name, image_map.base) if n}
-            needed |= {pack_object(pack.name) for pack in image_map.packs}
             manifest = msgspec.structs.replace(
                 manifest, layout=self.name, map=image_map.name, new_bytes=stored.new_bytes + new
             )
-            manifest = self._publish(manifest, needed, retain_until)
+            manifest = self._publish(manifest, _needed(image_map), retain_until)
             self.cache.remember(database, digests, image_map)
         return manifest
 
@@ -258,3 +279,9 @@ class BlockImages:
     def _restore(self, image_map: ImageMap, path: Path, tick: Callable[[int], None] | None) -> str:
         with translated(f"write {path}"):
             return restore_image(image_map, path, self.read_range, self.seal, tick)
+
+
+def _needed(image_map: ImageMap) -> set[str]:
+    """All objects that a snapshot with this map leads to."""
+    maps = {map_object(name) for name in (image_map.name, image_map.base) if name}
+    return maps | {pack_object(pack.name) for pack in image_map.packs}
