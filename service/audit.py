@@ -25,7 +25,9 @@ from junmai_svc.storage.journal.mirror import Mirror
 from junmai_svc.storage.journal.pinning import pinned
 from junmai_svc.storage.snapshots.base import SnapshotStore
 
-DAMAGE_HINT = "Keep the file as it is for inspection; `junmai-svc audit recover` explains what to do."
+DAMAGE_HINT = (
+    "Keep the file as it is for inspection; `junmai-svc audit recover` explains what to do."
+)
 
 
 @dataclass(frozen=True)

@@ -64,9 +64,7 @@ def sign(
     key = signing_key(journal)
     checkpoint = checkpoint_of(journal)
     text = sign_checkpoint(checkpoint, [key]).decode()
-    return Signing(
-        journal.journal_id, checkpoint.size, text, str(key.verifier), done, problems
-    )
+    return Signing(journal.journal_id, checkpoint.size, text, str(key.verifier), done, problems)
 
 
 def _accept(journal: Journal, store: SnapshotStore, reason: str) -> None:
@@ -100,9 +98,7 @@ def prove(journal: Journal, reference: str) -> EntryProof:
         return tree_root(leaf for step in pairs(journal, begin, end) for _, leaf in step)
 
     hashes = inclusion_proof(position, checkpoint.size, subtree)
-    return EntryProof(
-        step[0][0], position, hashes, rotations, sign_checkpoint(checkpoint, [key])
-    )
+    return EntryProof(step[0][0], position, hashes, rotations, sign_checkpoint(checkpoint, [key]))
 
 
 def _position(journal: Journal, reference: str, size: int) -> int:

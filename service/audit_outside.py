@@ -58,7 +58,7 @@ def verify_store(
         _examine(mirror, base, examined, verdicts)
         if read_data:
             _compare_tiles(mirror, size, verdicts)
-    if examined.size == size and base is not None:
+    if base is not None and examined.tree.root == base.root:
         judge_history(signed, size, examined.tree.roots, verdicts, lambda _: None)
     judge_latest(signed, None, verdicts)
     if seen_before is not None:
@@ -78,9 +78,7 @@ def verify_store(
     return audit
 
 
-def _examine(
-    mirror: Mirror, base: Checkpoint, examined: Examination, verdicts: Verdicts
-) -> None:
+def _examine(mirror: Mirror, base: Checkpoint, examined: Examination, verdicts: Verdicts) -> None:
     """Look at all entries that a checkpoint signed."""
     verdicts.asked(Question.INTACT)
     try:
@@ -142,5 +140,3 @@ def _judge_pin(
     if pin.size <= examined.size and root != pin.root:
         message = f"FORKED: below position {pin.size:,} this is not what had been seen"
         verdicts.doubt(Question.APPEND_ONLY, message, None, where, LOST_HINT)
-
-

@@ -179,9 +179,7 @@ def _recovered(path: Path, found: _Mirrored, before: int, open_journal: OpenJour
             data,
             correlation=journal.journal_id,
         )
-        return Recovery(
-            "recovered", journal.journal_id, size + 1, store, added=size - before
-        )
+        return Recovery("recovered", journal.journal_id, size + 1, store, added=size - before)
 
 
 def _begun(

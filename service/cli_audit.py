@@ -33,7 +33,9 @@ def audit() -> None:
 
 @audit.command(short_help="Is the journal what it was?")
 @click.option("--key", type=PATH, help="A file with the public key to trust.")
-@click.option("--pin", type=PATH, help="The checkpoint that was seen last; moved on if all is well.")
+@click.option(
+    "--pin", type=PATH, help="The checkpoint that was seen last; moved on if all is well."
+)
 @click.option("--proof", type=PATH, help="Check this proof of one event instead.")
 @click.option("--read-data", is_flag=True, help="Read every byte of the snapshots and tiles too.")
 @with_json

@@ -32,9 +32,7 @@ class Intent:
         return "No store could be reached, so only the local journal knows that this was begun."
 
 
-def publish_to(
-    journal: Journal, store: SnapshotStore, *, accepting: bool = False
-) -> Publication:
+def publish_to(journal: Journal, store: SnapshotStore, *, accepting: bool = False) -> Publication:
     """Publish all events of a journal into a store; durable on return.
 
     With `accepting` the store may hold less than was published there.
@@ -44,9 +42,7 @@ def publish_to(
         JunmaiError: there is no key to sign with, or one of them can't be used.
     """
     retain_until = store.retain_until() if isinstance(store, ObjectStore) else None
-    return publish(
-        journal, store.backend, retain_until=retain_until, accepting=accepting
-    )
+    return publish(journal, store.backend, retain_until=retain_until, accepting=accepting)
 
 
 def publish_all(context: Context) -> tuple[StoreProblem, ...]:

@@ -43,7 +43,9 @@ def show_audit(view: View) -> None:
 def _show_finding(console: Console, verdict: str, finding: View) -> None:
     place = "" if finding["position"] is None else f" at position {finding['position']:,}"
     where = f" ({finding['where']})" if finding["where"] else ""
-    console.print(Text.assemble((f"{verdict}: ", "bold red"), f"{finding['message']}{place}{where}"))
+    console.print(
+        Text.assemble((f"{verdict}: ", "bold red"), f"{finding['message']}{place}{where}")
+    )
     if finding["hint"]:
         console.print(Text(f"  {finding['hint']}"))
 
@@ -54,7 +56,9 @@ def show_checkpoint(view: View) -> None:
     console.print(Text(view["checkpoint"]))
     console.print(Text(f"Key      {view['key']}"))
     for each in view["published"]:
-        line = f"Published {each['size']:,} events, {each['added']:,} of them new, to {each['store']}"
+        line = (
+            f"Published {each['size']:,} events, {each['added']:,} of them new, to {each['store']}"
+        )
         console.print(Text(printable(line)))
     for each in view["problems"]:
         line = f"Not published to {each['store']}: {each['problem']}"

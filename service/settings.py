@@ -130,7 +130,9 @@ def usual_journal(named: Path | None) -> Path:
     """
     places = _journals(named)
     keys = [place.with_name(place.name + ".key") for place in places]
-    found = [place for place, key in zip(places, keys, strict=True) if place.exists() or key.exists()]
+    found = [
+        place for place, key in zip(places, keys, strict=True) if place.exists() or key.exists()
+    ]
     if named is not None:
         return named
     return _first(found, "journal", places, "Name it with --journal, before the command.")

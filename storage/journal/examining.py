@@ -174,9 +174,7 @@ class Examination:
 
     def _tell(self, number: int, entry: bytes) -> None:
         try:
-            event = decode(
-                entry, journal_id=self._journal_id, path=self._where, position=number
-            )
+            event = decode(entry, journal_id=self._journal_id, path=self._where, position=number)
         except IntegrityError:
             return  # it is among the damage already
         for name, key, row in changes(event, lambda name, key: self.rows.get((name, key))):

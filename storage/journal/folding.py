@@ -44,7 +44,7 @@ TELLING = frozenset(
 _encoder = msgspec.json.Encoder(order="sorted")
 
 
-def changes(event: Event, row_of: RowOf) -> list[Change]:
+def changes(event: Event, row_of: RowOf) -> list[Change]:  # noqa: PLR0911  # one for each kind
     """Return the rows that an event changes, given those before it."""
     kind = kind_of(event.type)
     if kind is None:
@@ -189,8 +189,6 @@ def _text(event: Event, field: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def rows_named(
-    rows: Mapping[tuple[str, str], Row], wanted: str
-) -> Iterator[tuple[str, Row]]:
+def rows_named(rows: Mapping[tuple[str, str], Row], wanted: str) -> Iterator[tuple[str, Row]]:
     """Give key and row of all rows of one name."""
     return ((key, row) for (name, key), row in rows.items() if name == wanted)

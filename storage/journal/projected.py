@@ -28,7 +28,8 @@ class Projected:
         self._of = tables.composed(
             database, rows.select(rows.value).where(rows.name == "", rows.key == "")
         )
-        self._put = tables.composed(database, rows.replace(name="", key="", value=""))
+        put = rows.replace(name="", key="", value="")  # type: ignore[no-untyped-call]
+        self._put = tables.composed(database, put)
         self._all = tables.composed(database, rows.select(rows.name, rows.key, rows.value))
         self._clear = tables.composed(database, rows.delete())
 

@@ -1,4 +1,4 @@
-"""Publishing a journal into a store: entries, tree and signed checkpoints, only ever adding to them.
+"""Publishing a journal into a store: entries, tree and signed checkpoints, only ever added to.
 
 Order, each durable before the next: bundles, tiles, public key, numbered checkpoint, `checkpoint`;
 then what the journal remembers, then superseded partial ones are deleted. A crash in between leaves
@@ -83,7 +83,9 @@ def publish(
             journal, mirror, history.keys, head.size, remembered, accepting=accepting
         )
         checkpoint = Checkpoint(journal.journal_id, head.size, frontier_root(head.frontier))
-        text = _write(journal, mirror, common, head.frontier, checkpoint, key, history, retain_until)
+        text = _write(
+            journal, mirror, common, head.frontier, checkpoint, key, history, retain_until
+        )
         if remembered is None or remembered.size < head.size:
             remember(journal, backend.url, Published(head.size, head.frontier, 0))
         for old in layout.superseded(common.size, head.size):
@@ -157,7 +159,7 @@ def _put_numbered(
             "FORKED",
             checkpoint.size,
             f"{mirror.url} holds another checkpoint of this size, with another root",
-            "The journal was put back to an older state and went on. See `junmai-svc audit verify`.",
+            "The journal was put back to an older state and went on: `junmai-svc audit verify`.",
         )
 
 
