@@ -7,7 +7,7 @@ the others.
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,12 +15,15 @@ from pathlib import Path
 import msgspec
 
 from junmai_svc.checks.image import Examination, examine
+from junmai_svc.service import unchanged
 from junmai_svc.service.context import Context, StoreProblem
 from junmai_svc.service.operation import Operation, operation
+from junmai_svc.service.publish import checkpoint_text
 from junmai_svc.service.signals import unbroken
 from junmai_svc.service.version import __version__
 from junmai_svc.storage.databases.connection import reading, require_database, size_of
 from junmai_svc.storage.databases.failures import translated
+from junmai_svc.storage.databases.footprint import footprint_of
 from junmai_svc.storage.databases.lost_writes import require_written
 from junmai_svc.storage.databases.online_backup import take_image
 from junmai_svc.storage.databases.schema import Schema, read_schema
@@ -31,11 +34,12 @@ from junmai_svc.storage.errors import (
     NoSpaceError,
     StorageUnavailableError,
 )
-from junmai_svc.storage.files import copy_permissions, identity_of, sha256_of
+from junmai_svc.storage.files import copy_permissions, identity_of
 from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Staged
 from junmai_svc.storage.snapshots.manifest import (
     FORMAT,
     STAMP,
+    UNKNOWN,
     CheckFacts,
     DatabaseFacts,
     Manifest,
@@ -49,22 +53,29 @@ from junmai_svc.storage.snapshots.store import FileStore
 class Backup:
     """A stored snapshot, in each store that took it; `failed` are the stores that did not.
 
-    `image` is a local file with its bytes, for as long as `backing_up` runs. `schema` is what it
-    has and `examination` what was found.
+    `examination` is what was found, None where nothing had changed since the last one.
     """
 
     run: str
     stored: tuple[Snapshot, ...]
     failed: tuple[StoreProblem, ...]
-    image: Path
-    schema: Schema
-    examination: Examination
+    examination: Examination | None
     seconds: float
 
     @property
     def snapshot(self) -> Snapshot:
         """The snapshot in the first store that took it."""
         return self.stored[0]
+
+
+@dataclass(frozen=True)
+class AtHand:
+    """A backup whose image is still at hand, with its schema and what was found."""
+
+    backup: Backup
+    image: Path
+    schema: Schema
+    examination: Examination
 
 
 @dataclass(frozen=True)
@@ -87,30 +98,41 @@ def backup(
     """Store a snapshot of a live database; when it returns, the snapshot is durable.
 
     `full_check` runs SQLite's full integrity_check on the image and counts rows, else quick_check.
+    Where nothing was written since the last snapshot, stores of blocks get its manifest only.
 
     Raises:
         NotFoundError, LockedError, AccessDeniedError, NoSpaceError: as met; nothing is stored.
         IntegrityError: the database is damaged; nothing is stored.
     """
-    with backing_up(context, source, reason, full_check=full_check, parent=parent) as done:
-        return done
+    require_database(source)
+    with _operation(context, source, reason, parent) as this, ExitStack() as staging:
+        begun = time.monotonic()
+        if parent is None and not full_check:
+            again = unchanged.store_again(context, source, reason, this)
+            if again is not None:
+                return Backup(this.id, again, (), None, time.monotonic() - begun)
+        return _taken(context, source, reason, (this, parent), staging, full_check).backup
 
 
 @contextmanager
 def backing_up(
-    context: Context,
-    source: Path,
-    reason: Reason,
-    *,
-    full_check: bool = False,
-    parent: Operation | None = None,
-) -> Iterator[Backup]:
+    context: Context, source: Path, reason: Reason, *, full_check: bool, parent: Operation
+) -> Iterator[AtHand]:
     """Do what `backup` does and keep the image at hand until the block ends.
 
     Raises:
         JunmaiError: as `backup`.
     """
     require_database(source)
+    with ExitStack() as staging:
+        with _operation(context, source, reason, parent) as this:
+            taken = _taken(context, source, reason, (this, parent), staging, full_check)
+        yield taken
+
+
+def _operation(
+    context: Context, source: Path, reason: Reason, parent: Operation | None
+) -> AbstractContextManager[Operation]:
     start = {
         "source": str(source),
         "reason": reason.value,
@@ -118,42 +140,52 @@ def backing_up(
         "stores": [store.url for store in context.stores],
         "folder": str(context.folder),
     }
-    with ExitStack() as staging:
-        with operation(context.journal, "backup", source, start=start, parent=parent) as this:
-            begun = time.monotonic()
-            when = context.clock()
-            failed = [*context.down]
-            taken = _take(context, source, when, this, staging, failed)
-            staged = taken.staged
-            with context.progress.step("Checking the backup", 1, "steps"):
-                spent = time.monotonic() - begun
-                found = examine(
-                    staged.image, taken.schema, source, full_check=full_check, copy_seconds=spent
-                )
-            with translated("read the backup of", source):
-                size = staged.image.stat().st_size
-                with context.progress.step("Hashing the backup", size, "bytes") as tick:
-                    checksum = sha256_of(staged.image, tick)
-            manifest = Manifest(
-                original_path=str(source),
-                backup_path="",
-                timestamp=when.strftime(STAMP),
-                checksum=checksum,
-                file_size=size,
-                format=FORMAT,
-                name=staged.name,
-                created_at=when.isoformat(timespec="microseconds"),
-                reason=reason,
-                run=this.id,
-                database=msgspec.convert(found.facts, DatabaseFacts),
-                tables={name: TableFacts(rows=count) for name, count in found.rows.items()},
-                check=CheckFacts(method=found.method, violations=found.violations),
-                tool=f"junmai-svc {__version__}",
-            )
-            stored, image = _store(context, taken, manifest, this, failed)
-            this.finish("verified", method=found.method, failed=[each.store for each in failed])
-        seconds = time.monotonic() - begun
-        yield Backup(this.id, stored, tuple(failed), image, taken.schema, found, seconds)
+    return operation(context.journal, "backup", source, start=start, parent=parent)
+
+
+def _taken(
+    context: Context,
+    source: Path,
+    reason: Reason,
+    runs: tuple[Operation, Operation | None],
+    staging: ExitStack,
+    full_check: bool,
+) -> AtHand:
+    """Take the image, check it and store it; what is staged lives as long as `staging`."""
+    this, _parent = runs
+    begun, when = time.monotonic(), context.clock()
+    footprint = footprint_of(source)
+    failed = [*context.down]
+    taken = _take(context, source, when, runs, staging, failed)
+    with context.progress.step("Checking the backup", 1, "steps"):
+        spent = time.monotonic() - begun
+        found = examine(
+            taken.staged.image, taken.schema, source, full_check=full_check, copy_seconds=spent
+        )
+    with translated("read the backup of", source):
+        size = taken.staged.image.stat().st_size
+    manifest = Manifest(
+        original_path=str(source),
+        backup_path="",
+        timestamp=when.strftime(STAMP),
+        checksum=UNKNOWN,
+        file_size=size,
+        format=FORMAT,
+        name=taken.staged.name,
+        created_at=when.isoformat(timespec="microseconds"),
+        reason=reason,
+        run=this.id,
+        database=msgspec.convert(found.facts, DatabaseFacts),
+        tables={name: TableFacts(rows=count) for name, count in found.rows.items()},
+        check=CheckFacts(method=found.method, violations=found.violations),
+        checkpoint=checkpoint_text(context.journal),
+        tool=f"junmai-svc {__version__}",
+    )
+    stored, image = _store(context, taken, manifest, this, failed)
+    unchanged.remember(context, source, footprint, when, stored)
+    this.finish("verified", method=found.method, failed=[each.store for each in failed])
+    done = Backup(this.id, stored, tuple(failed), found, time.monotonic() - begun)
+    return AtHand(done, image, taken.schema, found)
 
 
 def image_of(context: Context, source: Path, image: Path) -> Schema:
@@ -176,11 +208,12 @@ def _take(
     context: Context,
     source: Path,
     when: datetime,
-    this: Operation,
+    runs: tuple[Operation, Operation | None],
     staging: ExitStack,
     failed: list[StoreProblem],
 ) -> _Taken:
     """Take the image where a store wants it: a folder of images first, as it needs no copy then."""
+    this, parent = runs
     waiting = sorted(context.stores, key=lambda store: not isinstance(store, FileStore))
     while True:
         store = waiting.pop(0)
@@ -188,6 +221,8 @@ def _take(
         def announce(claim: Staged) -> None:
             final = {"image": str(claim.final)} if claim.final else {}
             this.record("staged", staged=str(claim.image), **final)
+            if parent is not None and parent.kind == "migration" and claim.final is None:
+                parent.record("backup_staged", borrowed=str(claim.image))
 
         attempt = ExitStack()
         try:
@@ -241,6 +276,7 @@ def _store(
             failed.append(_failure(this, store, problem))
             continue
         stored[store.url] = snapshot
+        manifest = snapshot.manifest  # the others have to find the same bytes
         this.record(
             "stored",
             snapshot=snapshot.name,

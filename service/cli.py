@@ -21,10 +21,14 @@ _COMMANDS = {
     "prune": "cli_keep",
     "hold": "cli_keep",
     "release": "cli_keep",
-    "history": "cli_look",
-    "show": "cli_look",
+    "history": "cli_history",
+    "show": "cli_history",
+    "replay": "cli_history",
     "audit": "cli_audit",
     "completion": "cli_look",
+    "daemon": "cli_daemon",
+    "drill": "cli_daemon",
+    "notify": "cli_daemon",
 }
 
 

@@ -31,6 +31,7 @@ LATEST = "latest"
 @click.option("--no-backup", is_flag=True, help="Keep no backup (not recommended).")
 @click.option("--dry-run", is_flag=True, help="Print the plan; write nothing at all.")
 @click.option("--overwrite", is_flag=True, help="Replace the target, after a snapshot of it.")
+@click.option("--prove", is_flag=True, help="Migrate twice and compare, before publishing.")
 @with_json
 @stores_options
 @click.pass_context
@@ -43,6 +44,7 @@ def migrate(
     no_backup: bool,
     dry_run: bool,
     overwrite: bool,
+    prove: bool,
     as_json: bool,
 ) -> int:
     """Move a database to the current schema: back up, copy, verify every value, publish.
@@ -64,7 +66,11 @@ def migrate(
     from junmai_svc.service.wiring import context_for
 
     request = MigrateRequest(
-        source, target or default_target(source), keep_backup=not no_backup, overwrite=overwrite
+        source,
+        target or default_target(source),
+        keep_backup=not no_backup,
+        overwrite=overwrite,
+        prove=prove,
     )
     refuse_request(request)
     if dry_run:
@@ -80,7 +86,9 @@ def migrate(
 
 @click.command(short_help="Take a snapshot of a database, also in use.")
 @source_option
-@click.option("--full-check", is_flag=True, help="Run SQLite's full integrity_check.")
+@click.option(
+    "--full-check", is_flag=True, help="Check constraints and indexes too, and count rows."
+)
 @with_json
 @stores_options
 @click.pass_context
@@ -119,6 +127,7 @@ def backup(
 @click.option("--to", "target", required=True, type=PATH, help="The database to replace.")
 @click.option("--at", metavar="TIME", help="The newest snapshot up to a time (UTC), instead.")
 @click.option("--before", metavar="RUN", help="The snapshot that a run took first, instead.")
+@click.option("--full-check", is_flag=True, help="Run SQLite's full integrity_check first.")
 @with_json
 @stores_options
 @click.pass_context
@@ -129,6 +138,7 @@ def restore(
     target: Path,
     at: str | None,
     before: str | None,
+    full_check: bool,
     stores: "list[Named]",
     as_json: bool,
 ) -> int:
@@ -160,6 +170,6 @@ def restore(
         if before is not None:
             snapshot = snapshot_before(context.journal, before)
         which = use_case.Which(LATEST if snapshot is None else snapshot, until)
-        view = views.restored_view(use_case.restore(context, which, target))
+        view = views.restored_view(use_case.restore(context, which, target, full_check=full_check))
     (report.show_json if as_json else report.show_restored)(view)
     return DONE

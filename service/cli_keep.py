@@ -80,18 +80,21 @@ def prune(
 
     What is not said here is as configured under [retention].
 
-    Never dropped: the newest snapshot of each database, the newest proven one, the newest one from
-    before a migration, and what is held. Nothing is dropped where the clock can't be trusted.
+    Never dropped: the newest good snapshot of each database, the newest proven one, the newest one
+    from before a migration, and what is held. Nothing is dropped where the clock can't be trusted.
+    Then what nothing leads to any more is deleted. It is safe beside a backup or a restore.
 
     \b
     junmai-svc prune data/backups --dry-run
     junmai-svc prune data/backups --older-than 90d --keep-monthly 12
     """
     from junmai_svc.service import prune as use_case
-    from junmai_svc.service import report, views
     from junmai_svc.service.context import now
     from junmai_svc.service.progress import for_terminal
+    from junmai_svc.service.report import show_json
+    from junmai_svc.service.report_prune import show_prune
     from junmai_svc.service.settings import retention
+    from junmai_svc.service.views_prune import prune_view
     from junmai_svc.service.wiring import reading_store, store_context
 
     loaded, journal = configuration(ctx), journal_option(ctx)
@@ -100,12 +103,12 @@ def prune(
     if dry_run:
         with reading_store(journal, named, loaded) as (opened, known):
             plan = use_case.plan_prune(opened, known, policy, now())
-        view = views.prune_view(plan, None)
+        view = prune_view(plan, None)
     else:
         with store_context(journal, named, loaded, for_terminal()) as context:
             done = use_case.prune(context, policy)
-        view = views.prune_view(done.plan, done)
-    (report.show_json if as_json else report.show_prune)(view)
+        view = prune_view(done.plan, done)
+    (show_json if as_json else show_prune)(view)
     return DONE
 
 

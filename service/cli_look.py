@@ -1,4 +1,4 @@
-"""The commands that only look: verify, history, show, completion."""
+"""The commands that only look: verify, completion."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,42 +68,6 @@ def verify(
     view = views.verification_view(result)
     (report.show_json if as_json else report.show_verification)(view)
     return DONE if result.report.passed else FINDINGS
-
-
-@click.command(short_help="List all runs.")
-@with_json
-@click.pass_context
-def history(ctx: click.Context, *, as_json: bool) -> int:
-    """List all runs that the journal knows, newest first."""
-    from junmai_svc.service import report, views
-    from junmai_svc.service.wiring import reading_journal
-    from junmai_svc.storage.journal.projection import fold_runs
-
-    with reading_journal(journal_option(ctx)) as journal:
-        runs = [views.run_view(run) for run in fold_runs(journal.read())]
-    view = {"run": None, "status": "listed", "runs": runs}
-    (report.show_json if as_json else report.show_history)(view)
-    return 0
-
-
-@click.command(short_help="Tell the story of one run.")
-@click.argument("run")
-@with_json
-@click.pass_context
-def show(ctx: click.Context, *, run: str, as_json: bool) -> int:
-    """Tell the story of one RUN: every event that was recorded, in order.
-
-    RUN is an id out of `history`, or the beginning or end of one.
-    """
-    from junmai_svc.service import report, views
-    from junmai_svc.service.history import show_run
-    from junmai_svc.service.wiring import reading_journal
-
-    with reading_journal(journal_option(ctx)) as journal:
-        found, events = show_run(journal, run)
-    view = views.run_view(found) | {"events": [views.event_view(event) for event in events]}
-    (report.show_json if as_json else report.show_run)(view)
-    return 0
 
 
 @click.command(short_help="Print a completion script.")

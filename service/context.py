@@ -30,7 +30,7 @@ class Context:
     """The surroundings of a use case; made by `service.wiring` only.
 
     `stores` are those that could be opened, at least one; `down` are the others that were named.
-    `beside` is a local folder for what no store can hold.
+    `beside` is a local folder for what no store can hold, `cache` one for what may be lost.
     """
 
     journal: Journal
@@ -39,6 +39,7 @@ class Context:
     clock: Callable[[], datetime] = now
     down: tuple[StoreProblem, ...] = ()
     beside: Path | None = None
+    cache: Path | None = None
 
     @property
     def store(self) -> SnapshotStore:

@@ -13,11 +13,27 @@ from pathlib import Path
 from junmai_svc.checks.image import Examination, examine
 from junmai_svc.checks.verification import verify
 from junmai_svc.service.backup import backing_up, image_of
-from junmai_svc.service.build import build_target
+from junmai_svc.service.build import build_target, freeze_for
 from junmai_svc.service.context import Context
 from junmai_svc.service.details import fitting
+from junmai_svc.service.execution import (
+    differing,
+    execute,
+    first_key,
+    new_recipe,
+    placed,
+    recorded,
+    recorded_recipe,
+)
 from junmai_svc.service.logs import log as events
-from junmai_svc.service.migration import MigrateRequest, Migration, checked, outcome, planned
+from junmai_svc.service.migration import (
+    MigrateRequest,
+    Migration,
+    checked,
+    copied_facts,
+    outcome,
+    planned,
+)
 from junmai_svc.service.migration_log import MigrationLog, error_lines, verification_results
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.preflight import plan_for, plan_of, refuse_request
@@ -84,11 +100,15 @@ def migrate(
         exclusive=True,
     ) as this:
         with _failure_logged(context, log, this.id):
-            result = Migration(this.id, context.journal.path, request, plan_for(request.source))
+            plan = plan_for(request.source)
+            recipe = new_recipe(plan, context.clock())
+            result = Migration(this.id, context.journal.path, request, plan, recipe)
             staged = staged_path(request.target, token_of(this.id))
             # Named before they exist, so that whoever comes after a crash finds them.
             files = {"staged": str(staged), "scratch": str(_scratch(staged))}
-            this.record("planned", **fitting(context.store, planned(result.plan)), **files)
+            files["again"] = str(_again(staged))
+            said = fitting(context.store, planned(plan)) | recorded(context.stores, recipe)
+            this.record("planned", **said, **files)
             try:
                 with _taken(context, this, result, _scratch(staged)) as image:
                     _build(context, this, result, image, staged, log)
@@ -100,6 +120,7 @@ def migrate(
             finally:
                 remove_database(staged)
                 remove_database(_scratch(staged))
+                remove_database(_again(staged))
         this.conclude("verified", **done)
         return result
 
@@ -127,14 +148,17 @@ def _build(
         null_tables=image.examination.null_tables,
         rows=image.examination.rows,
         progress=context.progress,
+        moment=result.recipe.moment,
     )
-    copied = [{"table": table.table, "rows": table.rows} for table in result.copied]
+    copied = [copied_facts(table) for table in result.copied]
     this.record_all("table_copied", copied)
     stats = {table.table: table.rows for table in result.copied}
     log.add("migration", "success", context.clock(), stats=stats)
     with translated("set the permissions of", staged):
         copy_permissions(request.source, staged)
     _verify(context, this, result, image, staged, log)
+    if request.prove:
+        _prove(context, this, result, image, staged)
 
 
 @contextmanager
@@ -146,17 +170,14 @@ def _taken(context: Context, this: Operation, result: Migration, scratch: Path) 
             kept = at_hand.enter_context(
                 backing_up(context, request.source, Reason.MIGRATION, full_check=True, parent=this)
             )
-            snapshot = kept.snapshot
-            # Not in a store of its own: named, so that whoever comes after a crash removes it.
-            borrowed = {} if kept.image == snapshot.image else {"borrowed": str(kept.image)}
+            snapshot = kept.backup.snapshot
             this.record(
                 "backup_linked",
                 snapshot=snapshot.name,
                 checksum=snapshot.manifest.checksum,
-                backup=kept.run,
-                **borrowed,
+                backup=kept.backup.run,
             )
-            result.snapshot, result.failed_stores = snapshot, kept.failed
+            result.snapshot, result.failed_stores = snapshot, kept.backup.failed
             image = Image(kept.image, kept.schema, kept.examination, snapshot)
         else:
             begun = time.monotonic()
@@ -185,6 +206,7 @@ def _verify(
         open_pair(staged, image.path, target_mode="rw") as pair,
         translated("verify", staged),
     ):
+        freeze_for(result.plan, pair, result.recipe.moment)
         with context.progress.step("Verifying", steps, "steps") as tick:
             result.report = verify(
                 pair,
@@ -199,7 +221,8 @@ def _verify(
         log.verification_results = verification_results(result.report, rows)
         status = "success" if result.report.passed else "failed"
         log.add("verification", status, context.clock(), results=log.verification_results)
-        this.record("constraints_checked", file=identity_of(staged), **checked(result.report))
+        found = fitting(context.store, checked(result.report))
+        this.record("constraints_checked", file=identity_of(staged), **found)
         if not result.report.passed:
             raise MigrationFailedError(
                 f"verification found differences in {staged.name}:"
@@ -212,6 +235,24 @@ def _verify(
                 result.digests[table.name] = digest.sha256
                 if tick is not None:
                     tick(1)
+
+
+def _prove(
+    context: Context, this: Operation, result: Migration, image: Image, staged: Path
+) -> None:
+    """Migrate a second time, from what the journal and the store hold, and compare the digests."""
+    again = _again(staged)
+    with context.progress.step("Migrating a second time", 1, "steps"):
+        recipe = recorded_recipe(context.stores, recorded(context.stores, result.recipe))
+        found = execute(recipe, image.path, image.schema, image.examination, again)
+    others = differing(result.digests, found)
+    if others:
+        place = placed(others[0], first_key(staged, again, others[0]))
+        raise MigrationFailedError(
+            f"run a second time, it left other rows in {place}",
+            "The target was not published, the source is untouched.",
+        )
+    this.record("reproduced", tables=len(result.digests))
 
 
 def _publish(context: Context, this: Operation, result: Migration, staged: Path) -> None:
@@ -245,3 +286,7 @@ def _failure_logged(context: Context, log: MigrationLog, run: str) -> Iterator[N
 
 def _scratch(staged: Path) -> Path:
     return staged.with_name(staged.name.replace(".partial", ".source.partial"))
+
+
+def _again(staged: Path) -> Path:
+    return staged.with_name(staged.name.replace(".partial", ".again.partial"))

@@ -7,6 +7,7 @@ is logged and returned, and the next command publishes what is missing.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from junmai_svc.service import report
 from junmai_svc.service.context import Context, StoreProblem
 from junmai_svc.service.logs import log
 from junmai_svc.storage.errors import JunmaiError
@@ -59,6 +60,7 @@ def publish_intent(context: Context) -> Intent:
     intent = Intent(stores, problems)
     if intent.warning:
         log().warning("journal.intent_unpublished", why=intent.warning)
+        report.show_warning(intent.warning)
     return intent
 
 

@@ -29,9 +29,11 @@ def close_abandoned(journal: Journal) -> list[str]:
     Raises:
         JunmaiError: the journal can't be read or written.
     """
-    closed = []
-    streams = {stream: list(journal.read(stream)) for stream in journal.streams_open()}
-    dead = [s for s in streams if not is_alive(journal.path, split_stream(s)[1])]
+    closed: list[str] = []
+    opened = journal.streams_open()
+    dead = [s for s in opened if not is_alive(journal.path, split_stream(s)[1])]
+    # What lives, such as a daemon for years, need not be read where nobody died.
+    streams = {stream: list(journal.read(stream)) for stream in opened} if dead else {}
     # A name may have been announced by a run that died before it saw that another one has it.
     taken = {path for s in streams if s not in dead for path in _staged(_said(streams[s]))}
     for stream in dead:
@@ -96,7 +98,7 @@ def _final(said: Said) -> Path | None:
 
 def _staged(said: Said) -> list[Path]:
     """The staged files that the run named; only names of our own making are ever touched."""
-    named = [said.get("staged"), said.get("scratch"), said.get("borrowed")]
+    named = [said.get(name) for name in ("staged", "scratch", "again", "borrowed")]
     paths = [_where_it_ran(said) / name for name in named if isinstance(name, str)]
     return [p for p in paths if p.name.startswith(".") and p.name.endswith(STAGED_SUFFIX)]
 

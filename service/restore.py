@@ -11,6 +11,7 @@ from pathlib import Path
 from junmai_svc.checks.image import Examination, examine
 from junmai_svc.service.context import Context
 from junmai_svc.service.operation import Operation, operation
+from junmai_svc.service.publish import publish_intent
 from junmai_svc.service.replace import Replaced, replace_database
 from junmai_svc.storage.databases.connection import reading_image
 from junmai_svc.storage.databases.failures import translated
@@ -98,8 +99,11 @@ def refuse_target(target: Path) -> None:
         raise UsageError(f"Can't restore to {target}: it is a folder", "Name a file as --to.")
 
 
-def restore(context: Context, which: Which, target: Path) -> Restored:
+def restore(context: Context, which: Which, target: Path, *, full_check: bool = False) -> Restored:
     """Restore a snapshot to `target`; on return it stands there, durably, byte for byte.
+
+    SQLite's full integrity_check runs where `full_check` asks for it, or where nothing says that
+    the very same bytes have been checked when they were stored.
 
     A database that is there already is snapshotted first (`pre-restore`).
 
@@ -122,12 +126,14 @@ def restore(context: Context, which: Which, target: Path) -> Restored:
         staged = staged_path(target, token_of(this.id))
         this.record("staged", staged=str(staged))
         try:
-            examination = _stage(context, found, staged)
+            examination = _stage(context, found, staged, full_check=full_check)
             this.record(
                 "digests_matched",
                 checksum=snapshot.manifest.checksum,
                 file=identity_of(staged),
             )
+            if target.exists():
+                publish_intent(context)
             replaced = _switch(context, staged, target, this)
         finally:
             remove_database(staged)
@@ -135,7 +141,7 @@ def restore(context: Context, which: Which, target: Path) -> Restored:
         return Restored(this.id, snapshot, target, replaced, examination)
 
 
-def _stage(context: Context, found: Found, staged: Path) -> Examination:
+def _stage(context: Context, found: Found, staged: Path, *, full_check: bool) -> Examination:
     snapshot = found.snapshot
     size = snapshot.manifest.file_size
     with (
@@ -146,7 +152,8 @@ def _stage(context: Context, found: Found, staged: Path) -> Examination:
     with context.progress.step("Checking the backup", 1, "steps"):
         with reading_image(staged) as image:
             schema = read_schema(image)
-        return examine(staged, schema, Path(snapshot.place), full_check=True)
+        full = full_check or snapshot.manifest.check is None
+        return examine(staged, schema, Path(snapshot.place), full_check=full)
 
 
 def _switch(context: Context, staged: Path, target: Path, this: Operation) -> Replaced:

@@ -1,8 +1,8 @@
 """Which snapshots are kept, each with its reasons: (snapshots, policy, now) -> decisions. Pure.
 
 Whatever the policy says, some are never dropped: the newest good snapshot of each database, the
-newest one that was proven, the newest one from before a migration, and what is held. Nothing at all
-is dropped where the clock can't be trusted.
+newest one that was proven, the newest one from before a migration, and what is held. What was last
+found damaged is not good. Nothing at all is dropped where the clock can't be trusted.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,7 +27,10 @@ class Policy:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One snapshot as the policy sees it. `proven` is when it was last proven, if ever."""
+    """One snapshot as the policy sees it. `proven` is when it was last proven, if ever.
+
+    `damaged` are those that were found damaged since.
+    """
 
     name: str
     database: str
@@ -35,6 +38,7 @@ class Candidate:
     reason: Reason
     held: bool = False
     proven: datetime | None = None
+    damaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,8 @@ _PERIODS: Mapping[str, Callable[[datetime], str]] = {
 def decide(candidates: Iterable[Candidate], policy: Policy, now: datetime) -> list[Decision]:
     """Return a decision for each snapshot, newest first; `now` and all times are in UTC.
 
-    Each database is looked at alone. Snapshots that were only taken to undo something are kept by
-    time, never in the place of others.
+    Each database is looked at alone. Snapshots that were only taken to undo something, and damaged
+    ones, are kept by time, never in the place of others.
     """
     found = sorted(candidates, key=lambda each: (each.taken, each.name), reverse=True)
     reasons: dict[str, list[str]] = {each.name: [] for each in found}
@@ -78,6 +82,8 @@ def decide(candidates: Iterable[Candidate], policy: Policy, now: datetime) -> li
 def _reasons(own: Sequence[Candidate], policy: Policy, now: datetime) -> Iterable[tuple[str, str]]:
     """The reasons for the snapshots of one database, newest first."""
     lasting = [each for each in own if not each.reason.is_undo]
+    # What is left of damaged ones is better than nothing.
+    lasting = [each for each in lasting if not each.damaged] or lasting
     for each in own:
         if each.held:
             yield each.name, "held"
@@ -85,7 +91,7 @@ def _reasons(own: Sequence[Candidate], policy: Policy, now: datetime) -> Iterabl
             yield each.name, "recent"
     if lasting:
         yield lasting[0].name, "newest"
-    proven = [each for each in lasting if each.proven is not None]
+    proven = [each for each in lasting if each.proven is not None and not each.damaged]
     if proven:
         yield proven[0].name, "newest proven"
     migrations = [each for each in lasting if each.reason is Reason.MIGRATION]

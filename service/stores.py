@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from junmai_svc.service.configuration import StoreSection
+from junmai_svc.service.configuration_checks import s3_options
 from junmai_svc.service.configuration_file import Loaded
 from junmai_svc.service.logs import log
 from junmai_svc.service.settings import cache_folder, counted_from
@@ -89,16 +90,7 @@ def place_of(loaded: Loaded | None, named: Named) -> Place:
         section = msgspec.structs.replace(section, endpoint_url=named.endpoint_url)
     if named.layout is not None:
         section = msgspec.structs.replace(section, layout=named.layout)
-    options = S3Options(
-        endpoint_url=section.endpoint_url,
-        region=section.region,
-        profile=section.profile,
-        path_style=section.path_style,
-        encryption=section.encryption,
-        kms_key_id=section.kms_key_id,
-        lock_mode=section.lock_mode,
-        lock_days=section.lock_days,
-    )
+    options = s3_options(section)
     folder = Path(named.address) if named.is_folder else folder_at(section.url)
     address = section.url
     if folder is not None:
@@ -110,6 +102,19 @@ def place_of(loaded: Loaded | None, named: Named) -> Place:
         return _secret(section, named.key_file, origin, found, backend.url)
 
     return Place(backend, folder, section, options, secret)
+
+
+def named_at(loaded: Loaded | None, address: str) -> Named:
+    """Return the store that has an address: as it is configured, where it is.
+
+    Raises:
+        UsageError: the address, or that of a configured store, can't be used.
+    """
+    for name in loaded.configuration.stores if loaded else ():
+        place = place_of(loaded, Named(name))
+        if address in {place.backend.url, str(place.folder)}:
+            return Named(name)
+    return Named(address, is_folder="://" not in address)
 
 
 def open_store(

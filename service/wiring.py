@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+from junmai_svc.service import report
 from junmai_svc.service.configuration_file import Loaded
 from junmai_svc.service.context import Context, StoreProblem, now
 from junmai_svc.service.progress import Progress
+from junmai_svc.service.publish import publish_all
 from junmai_svc.service.settings import (
     actor,
+    cache_folder,
     database_beside,
     default_backup_dir,
     default_journal,
@@ -18,9 +22,11 @@ from junmai_svc.service.settings import (
 from junmai_svc.service.signals import unbroken
 from junmai_svc.service.stores import Named, open_store, place_of
 from junmai_svc.service.version import __version__
+from junmai_svc.storage.databases import interruption
 from junmai_svc.storage.errors import JunmaiError
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.snapshots.base import SnapshotStore
+from junmai_svc.storage.snapshots.store import FileStore
 
 
 @contextmanager
@@ -46,10 +52,27 @@ def context_for(
     opened, down = _opened(named, lambda each: open_store(loaded, each, now, create=create))
     try:
         with open_journal(journal or default_journal(database), create=True) as held:
-            yield Context(held, opened, progress, now, down, beside)
+            context = Context(held, opened, progress, now, down, beside, cache_folder(loaded))
+            try:
+                yield context
+            finally:
+                _publish(context)
     finally:
         for store in opened:
             store.backend.close()
+
+
+def _publish(context: Context) -> None:
+    """Publish the journal into the stores that are there, unless somebody waits for us to end."""
+    if interruption.received() is not None:
+        return
+    for each in publish_all(replace(context, stores=tuple(filter(_is_there, context.stores)))):
+        report.show_warning(f"The journal is not published to {each.store}: {each.problem.message}")
+
+
+def _is_there(store: SnapshotStore) -> bool:
+    """A folder of images that nothing was put into is not made for the journal alone."""
+    return not isinstance(store, FileStore) or store.folder.is_dir()
 
 
 def _opened(

@@ -38,6 +38,7 @@ DOORS = {
     "playhouse": (),
     "boto3": ("storage/backends/s3.py",),
     "botocore": ("storage/backends/s3.py",),
+    "apprise": ("service/notify.py",),
     "apscheduler": ("service/daemon.py",),
     "backports.zstd": ("storage/snapshots/blocks/compression.py",),
     "compression.zstd": ("storage/snapshots/blocks/compression.py",),

@@ -16,14 +16,18 @@ from junmai_svc.storage.errors import JournalConflictError, UsageError
 _NAMES = {
     "journal": "opened key_rotated recovered store_accepted",
     "backup": "started staged snapshot_taken stored store_failed verified* failed* abandoned*",
-    "migration": "requested planned backup_linked started table_copied constraints_checked"
-    " verified* failed* rolled_back* abandoned*",
+    "migration": "requested planned backup_staged backup_linked started table_copied"
+    " constraints_checked reproduced verified* failed* rolled_back* abandoned*",
     "restore": "requested pre_restore_backup_taken staged digests_matched"
     " switched* failed* abandoned*",
     "verification": "started completed* mismatch_found* failed* abandoned*",
     "prune": "planned snapshot_deleted completed* failed* abandoned*",
     "cutover": "prepared switched* reverted* failed* abandoned*",
-    "replay": "started reproduced* diverged* not_reproducible* input_missing* failed* abandoned*",
+    "replay": "started confirmed* reproduced* diverged* not_reproducible* input_missing*"
+    " failed* abandoned*",
+    "drill": "started proven* failed* inconclusive* abandoned*",
+    "daemon": "started jobs_missed job_skipped job_failed configuration_reloaded"
+    " configuration_refused stopped* failed* abandoned*",
     "database": "registered lease_taken lease_released",
 }
 # The version in which an event is recorded today, where it is not the first one.

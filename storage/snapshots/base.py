@@ -4,16 +4,19 @@ A snapshot exists exactly as long as its manifest is listed. What is listed is w
 is named as damaged when it is read: every byte that comes out has been hashed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from junmai_svc.storage.backends.base import Backend
 from junmai_svc.storage.errors import ChecksumError, JunmaiError
-from junmai_svc.storage.snapshots.manifest import Manifest
+from junmai_svc.storage.snapshots.garbage import Collected, Garbage
+from junmai_svc.storage.snapshots.manifest import UNKNOWN, Manifest
 
 LATEST = "latest"
 HOLDS = "holds"
@@ -94,6 +97,8 @@ class SnapshotStore(Protocol):
     def commit(self, staged: Staged, manifest: Manifest, tick: Tick | None = None) -> Snapshot:
         """Make a staged image whose content is durable a snapshot: bytes first, then manifest.
 
+        A manifest whose checksum is `manifest.UNKNOWN` gets the one that the image has.
+
         Raises:
             ChecksumError: the image is not what the manifest says; nothing is stored.
         """
@@ -106,6 +111,14 @@ class SnapshotStore(Protocol):
 
         Raises:
             ChecksumError: the image is not what the manifest says; nothing is stored.
+        """
+        ...
+
+    def again(self, snapshot: Snapshot, manifest: Manifest) -> Snapshot | None:
+        """Store one more snapshot of the very same image; None where images are kept whole.
+
+        Raises:
+            NotFoundError: what the image needs is not all there any more.
         """
         ...
 
@@ -159,6 +172,21 @@ class SnapshotStore(Protocol):
         """
         ...
 
+    def garbage(self, dropped: Collection[str], when: datetime) -> Garbage:
+        """Return what nothing would lead to if some snapshots were deleted; only looks.
+
+        `when` (UTC) is about now. What is young counts as led to.
+        """
+        ...
+
+    def tidy(self) -> None:
+        """Remove what was only for passing use and has had its time; deletes nothing else."""
+        ...
+
+    def collect(self) -> Collected:
+        """Delete what nothing leads to, while others write and read; return what became of it."""
+        ...
+
     def put_details(self, content: bytes) -> str:
         """Store what is too large for an event of the journal, durably; return its SHA-256 in hex.
 
@@ -174,6 +202,20 @@ class SnapshotStore(Protocol):
             ChecksumError: it is not what it was.
         """
         ...
+
+
+def checked(manifest: Manifest, actual: str, image: Path) -> Manifest:
+    """Return the manifest of an image with this SHA-256.
+
+    Raises:
+        ChecksumError: the manifest says otherwise.
+    """
+    if manifest.checksum not in (UNKNOWN, actual):
+        raise ChecksumError(
+            f"Backup checksum mismatch: {image} is not what its manifest recorded",
+            CORRUPTED_HINT,
+        )
+    return msgspec.structs.replace(manifest, checksum=actual)
 
 
 def require_checksum(actual: str, snapshot: Snapshot) -> None:

@@ -19,6 +19,7 @@ from junmai_svc.storage.errors import IntegrityError
 FORMAT = 1
 LARGEST_MANIFEST = 4 << 20  # bytes; a manifest of 3,000 tables has half a megabyte
 STAMP = "%Y%m%d_%H%M%S"
+UNKNOWN = ""  # the checksum of an image that whoever stores it is to find out
 NAME = re.compile(r"(?P<stem>.+)_backup_(?P<stamp>\d{8}_\d{6})(?:_(?P<again>\d{1,6}))?", re.DOTALL)
 
 Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]

@@ -6,7 +6,8 @@ details/<sha256>.json       what events of the journal name by its digest
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from uuid import uuid4
 
 from junmai_svc.storage.backends.base import Backend, Stat
 from junmai_svc.storage.backends.failures import translated
-from junmai_svc.storage.errors import ChecksumError, IntegrityError, JunmaiError, NotFoundError
+from junmai_svc.storage.errors import ChecksumError, IntegrityError, NotFoundError
 from junmai_svc.storage.files import STAGED_SUFFIX
 from junmai_svc.storage.snapshots.base import (
     DETAILS,
@@ -31,15 +32,12 @@ from junmai_svc.storage.snapshots.base import (
 from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal
 from junmai_svc.storage.snapshots.cache import StoreCache, make_private
 from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
-from junmai_svc.storage.snapshots.manifest import (
-    LARGEST_MANIFEST,
-    NAME,
-    STAMP,
-    Manifest,
-    parse_manifest,
-)
+from junmai_svc.storage.snapshots.garbage import Collected, Garbage
+from junmai_svc.storage.snapshots.manifest import LARGEST_MANIFEST, NAME, STAMP, Manifest
+from junmai_svc.storage.snapshots.opening import open_manifest
 
 LARGEST_DETAILS = 64 << 20
+READERS = 8
 
 
 class Layout(Protocol):
@@ -56,12 +54,30 @@ class Layout(Protocol):
         """Store an image and then its manifest, which is returned as it is stored."""
         ...
 
+    def again(
+        self, known: Manifest, manifest: Manifest, retain_until: datetime | None
+    ) -> Manifest | None:
+        """Store one more manifest of an image that is there; None where images are kept whole."""
+        ...
+
     def fetch(self, manifest: Manifest, path: Path, tick: Tick | None) -> str:
         """Write an image into a new local file, durably, and return its SHA-256 in hex."""
         ...
 
     def forget(self, name: str) -> None:
         """Delete what belongs only to a snapshot whose manifest is gone."""
+        ...
+
+    def garbage(self, dropped: Collection[str], when: datetime) -> Garbage:
+        """Return what nothing would lead to without some snapshots; only looks."""
+        ...
+
+    def tidy(self) -> None:
+        """Remove what was only for passing use and has had its time."""
+        ...
+
+    def collect(self) -> Collected:
+        """Delete what nothing leads to; return what became of it."""
         ...
 
     def manifest_object(self, name: str) -> str:
@@ -125,6 +141,11 @@ class ObjectStore:
             stored = self.images.store(image, manifest, self.retain_until(), tick)
         return Snapshot(stored, None, self.url)
 
+    def again(self, snapshot: Snapshot, manifest: Manifest) -> Snapshot | None:
+        """Store one more snapshot of the same image; see `SnapshotStore.again`."""
+        stored = self.images.again(snapshot.manifest, manifest, self.retain_until())
+        return Snapshot(stored, None, self.url) if stored else None
+
     def fetch(self, snapshot: Snapshot, path: Path, tick: Tick | None = None) -> None:
         """Write an image into a new local file; see `SnapshotStore.fetch`."""
         require_checksum(self.images.fetch(snapshot.manifest, path, tick), snapshot)
@@ -139,17 +160,24 @@ class ObjectStore:
         """
         good: list[Snapshot] = []
         bad: list[Unreadable] = []
-        names = set()
-        for name, found in self.images.manifests():
-            names.add(name)
+        found = dict(self.images.manifests())
+
+        def read(name: str) -> Snapshot | Unreadable | None:
             try:
-                content = self.cache.manifest(name, found.size, lambda: self._read(name))  # noqa: B023  # called at once
-                good.append(Snapshot(self._manifest(name, content), None, self.url))
+                content = self.cache.manifest(name, found[name].size, lambda: self._read(name))
+                return Snapshot(self._manifest(name, content), None, self.url)
             except NotFoundError:
-                continue  # pruned meanwhile
+                return None  # pruned meanwhile
             except IntegrityError as problem:
-                bad.append(Unreadable(self.images.manifest_object(name), problem))
-        self.cache.keep_manifests(frozenset(names))
+                return Unreadable(self.images.manifest_object(name), problem)
+
+        with ThreadPoolExecutor(READERS) as pool:
+            for each in pool.map(read, found):
+                if isinstance(each, Snapshot):
+                    good.append(each)
+                elif each is not None:
+                    bad.append(each)
+        self.cache.keep_manifests(frozenset(found))
         good.sort(key=lambda snapshot: (snapshot.manifest.taken, snapshot.name), reverse=True)
         return good, bad
 
@@ -189,6 +217,18 @@ class ObjectStore:
         self.images.forget(name)
         return True
 
+    def garbage(self, dropped: Collection[str], when: datetime) -> Garbage:
+        """Return what nothing would lead to; see `SnapshotStore.garbage`."""
+        return self.images.garbage(dropped, when)
+
+    def tidy(self) -> None:
+        """Remove what has had its time; see `SnapshotStore.tidy`."""
+        self.images.tidy()
+
+    def collect(self) -> Collected:
+        """Delete what nothing leads to; see `SnapshotStore.collect`."""
+        return self.images.collect()
+
     def put_details(self, content: bytes) -> str:
         """Store what is too large for an event; see `SnapshotStore.put_details`."""
         digest = hashlib.sha256(content).hexdigest()
@@ -211,13 +251,7 @@ class ObjectStore:
 
     def _manifest(self, name: str, content: bytes) -> Manifest:
         where = f"{self.images.manifest_object(name)} in {self.url}"
-        try:
-            opened = bytes(self.seal.open(content, Place(Kind.MANIFEST, name.encode())))
-        except JunmaiError as error:
-            raise IntegrityError(
-                f"Manifest {where} is damaged: {error.message}", error.hint
-            ) from error
-        return parse_manifest(opened, name, where, self.layout)
+        return open_manifest(content, name, where, self.seal, self.layout)
 
 
 def _details(digest: str) -> str:

@@ -7,7 +7,7 @@ take the same name, without any lock.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -28,7 +28,6 @@ from junmai_svc.storage.files import (
     write_durably,
 )
 from junmai_svc.storage.snapshots.base import (
-    CORRUPTED_HINT,
     DETAILS,
     HOLDS,
     LATEST,
@@ -36,10 +35,19 @@ from junmai_svc.storage.snapshots.base import (
     Staged,
     Tick,
     Unreadable,
+    checked,
     require_checksum,
 )
 from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
-from junmai_svc.storage.snapshots.manifest import NAME, STAMP, Manifest, encode, read_manifest
+from junmai_svc.storage.snapshots.garbage import Collected, Garbage
+from junmai_svc.storage.snapshots.manifest import (
+    NAME,
+    STAMP,
+    UNKNOWN,
+    Manifest,
+    encode,
+    read_manifest,
+)
 
 
 class FileStore:
@@ -95,13 +103,14 @@ class FileStore:
     def commit(self, staged: Staged, manifest: Manifest, tick: Tick | None = None) -> Snapshot:
         """Make a staged image whose content is durable a snapshot: image first, then manifest.
 
-        The image is not hashed once more.
+        The image is hashed where its manifest does not say its checksum yet.
 
         Raises:
             OSError: it can't be written; the snapshot then does not exist.
         """
-        del tick
         final = self._final(staged.name)
+        if manifest.checksum == UNKNOWN:
+            manifest = checked(manifest, sha256_of(staged.image, tick), staged.image)
         listed = final.with_suffix(".json")
         manifest = msgspec.structs.replace(
             manifest, name=staged.name, layout=self.layout, map="", backup_path=str(final)
@@ -128,13 +137,13 @@ class FileStore:
             base = base.removesuffix(f"_{found['again']}")
         with self._staging(base, _unheard, manifest.name) as staged:
             staged.image.unlink()
-            copied = copy_hashing(image, staged.image, tick)
-            if copied != manifest.checksum:
-                raise ChecksumError(
-                    f"Backup checksum mismatch: {image} is not what its manifest recorded",
-                    CORRUPTED_HINT,
-                )
+            manifest = checked(manifest, copy_hashing(image, staged.image, tick), image)
             return self.commit(staged, manifest)
+
+    def again(self, snapshot: Snapshot, manifest: Manifest) -> Snapshot | None:
+        """Return None: each snapshot has an image of its own here."""
+        del snapshot, manifest
+        return None  # as others may return one
 
     def fetch(self, snapshot: Snapshot, path: Path, tick: Tick | None = None) -> None:
         """Copy a snapshot's image into a new file, durable and proven.
@@ -241,6 +250,23 @@ class FileStore:
             path.unlink(missing_ok=True)
             sync_folder(self.folder)
         return True
+
+    def garbage(self, dropped: Collection[str], when: datetime) -> Garbage:
+        """Return the images that some snapshots alone have, with their bytes.
+
+        Raises:
+            OSError: the folder can't be read.
+        """
+        del when
+        images = [image for name in dropped if (image := self._final(name)).is_file()]
+        return Garbage({image.name: image.stat().st_size for image in images})
+
+    def tidy(self) -> None:
+        """Do nothing: what dead runs left here is known from the journal."""
+
+    def collect(self) -> Collected:
+        """Delete nothing: an image without a manifest may be a person's own in this folder."""
+        return Collected()
 
     def find(self, reference: str, database_name: str | None = None) -> Snapshot:
         """Return the snapshot of that name, or the newest one for `latest`.

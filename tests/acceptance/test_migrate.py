@@ -132,6 +132,7 @@ def test_the_source_stays_as_it_is_and_only_what_is_announced_appears(
     assert source.read_bytes() == before
     names = {str(path.relative_to(source.parent)) for path in source.parent.rglob("*")}
     backup = Path(outcome.json["backup_path"]).relative_to(source.parent)
+    (plan,) = source.parent.glob("backups/details/*.json")
     assert names - {"journal.db.runs", "journal.db.runs/probe.lock"} == {
         source.name,
         target.name,
@@ -140,6 +141,8 @@ def test_the_source_stays_as_it_is_and_only_what_is_announced_appears(
         str(backup),
         str(backup.with_suffix(".json")),
         str(Path(outcome.json["log"]).relative_to(source.parent)),
+        "backups/details",
+        str(plan.relative_to(source.parent)),
     }
 
 

@@ -12,7 +12,17 @@ from tests.harness.databases import change, make_oldest, rows
 from tests.harness.program import Program
 from tests.harness.terminal import on_terminal
 
-COMMANDS = ("migrate", "backup", "restore", "verify", "snapshots", "history", "show", "completion")
+COMMANDS = (
+    "migrate",
+    "backup",
+    "restore",
+    "verify",
+    "snapshots",
+    "history",
+    "show",
+    "replay",
+    "completion",
+)
 TABLES = 11
 # What a terminal is told beside text.
 CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")

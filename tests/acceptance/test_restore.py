@@ -309,6 +309,11 @@ def test_a_folder_and_a_missing_folder_are_refused_as_targets(
 
 def test_rows_that_break_constraints_do_not_stop_a_restore(program: Program, source: Path) -> None:
     change(source, "PRAGMA ignore_check_constraints = 1; UPDATE photos SET ai_score = 9")
-    backup = program("backup", "--source", source, "--json").json["backup_path"]
-    outcome = program("restore", backup, "--to", source, "--json")
-    assert outcome.json["violations"] == {"CHECK constraint failed in photos": 24}
+    for stored, restored in (("--full-check", ""), ("", "--full-check")):
+        taken: list[str | Path] = ["backup", "--source", source, "--json"]
+        taken += filter(None, [stored])
+        backup = program(*taken).json["backup_path"]
+        put: list[str | Path] = ["restore", backup, "--to", source, "--json"]
+        put += filter(None, [restored])
+        outcome = program(*put)
+        assert outcome.json["violations"] == {"CHECK constraint failed in photos": 24}

@@ -122,10 +122,11 @@ def test_relative_paths_count_from_the_files_folder(tmp_path: Path) -> None:
 
 
 def test_a_store_that_can_not_be_reached_so_is_refused_plainly(tmp_path: Path) -> None:
-    found = loaded(written(tmp_path, '[stores.off]\nurl = "https://host/x"\n'))
-    for name in ("off", "https://host/x"):
-        with pytest.raises(UsageError, match="No store can be reached by https"):
-            place_of(found, Named(name))
+    path = written(tmp_path, '[stores.off]\nurl = "https://host/x"\n')
+    with pytest.raises(UsageError, match="line 2: No store can be reached by https"):
+        load(path, {})
+    with pytest.raises(UsageError, match="No store can be reached by https"):
+        place_of(None, Named("https://host/x"))
 
 
 def test_what_is_said_in_the_call_comes_over_what_is_configured(tmp_path: Path) -> None:

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from junmai_svc.checks.finding import CheckResult, Finding, Report, Verdict
 from junmai_svc.checks.image import Examination
-from junmai_svc.service import views
+from junmai_svc.service import views, views_run
 from junmai_svc.service.backup import Backup
 from junmai_svc.service.build import Copied
 from junmai_svc.service.context import StoreProblem
+from junmai_svc.service.execution import new_recipe
 from junmai_svc.service.migration import MigrateRequest, Migration
 from junmai_svc.service.plan import MigrationPlan, plan_migration
 from junmai_svc.service.replace import Replaced
@@ -137,6 +138,7 @@ def migration(plan: MigrationPlan, *, snapshot: Snapshot | None) -> Migration:
         journal=Path("data", "journal.db"),
         request=MigrateRequest(Path("data", "junmai.db"), Path("data", "new.db")),
         plan=plan,
+        recipe=new_recipe(plan, NOON),
         snapshot=snapshot,
         copied=[Copied("photos", 2, 0.12345, carried=False), Copied("写 真", 0, 0, carried=True)],
         report=Report(
@@ -227,9 +229,7 @@ DOWN = StoreProblem("s3://bucket", StorageUnavailableError("It is down", "Wait."
 
 
 def test_a_backup_tells_where_it_is_and_what_its_rows_break() -> None:
-    view = plain(
-        views.backup_view(Backup("run", (SNAPSHOT,), (DOWN,), Path("image"), schema(), FOUND, 1.0))
-    )
+    view = plain(views.backup_view(Backup("run", (SNAPSHOT,), (DOWN,), FOUND, 1.0)))
     assert view == {
         "run": "run",
         "status": "stored",
@@ -342,13 +342,19 @@ def test_a_run_and_its_events_are_told_in_utc() -> None:
     }
     (running,) = fold_runs(events[:1])
     assert views.run_view(running)["ended"] is None
-    assert plain(views.event_view(events[0])) == {
+    told = plain(views_run.story_view(run, events))
+    assert told["ms"] == 0
+    assert told["events"][0] == {
         "position": 1,
         "version": 1,
         "type": "junmai.backup.started.v1",
+        "name": "started",
         "time": "2025-01-08T12:00:00.123456+00:00",
+        "after_ms": 0,
+        "text": "Asked to back up (not recorded) ((not recorded))",
         "data": {"database": "a.db"},
     }
+    assert told["events"][1]["text"] == "Failed: no space"
 
 
 @pytest.mark.parametrize(("held", "status"), [(True, "held"), (False, "released")])

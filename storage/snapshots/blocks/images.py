@@ -5,7 +5,7 @@ asked of the local index, after that has been brought in line with the packs tha
 that no pruner has marked.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -15,12 +15,12 @@ import msgspec
 from junmai_svc.storage.backends.base import Backend, Stat
 from junmai_svc.storage.backends.failures import translated
 from junmai_svc.storage.errors import (
-    ChecksumError,
     IntegrityError,
     NotFoundError,
     StorageUnavailableError,
 )
-from junmai_svc.storage.snapshots.base import CORRUPTED_HINT, Tick
+from junmai_svc.storage.snapshots.base import Tick, checked
+from junmai_svc.storage.snapshots.blocks import collecting
 from junmai_svc.storage.snapshots.blocks.committing import ConflictError, NameTakenError, publish
 from junmai_svc.storage.snapshots.blocks.index import BlockIndex
 from junmai_svc.storage.snapshots.blocks.map_format import LARGEST_MAP
@@ -39,6 +39,7 @@ from junmai_svc.storage.snapshots.blocks.reading import restore_image
 from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal
 from junmai_svc.storage.snapshots.blocks.writing import Previous, StoredImage, store_image
 from junmai_svc.storage.snapshots.cache import StoreCache
+from junmai_svc.storage.snapshots.garbage import Collected, Garbage
 from junmai_svc.storage.snapshots.manifest import Manifest, encode
 from junmai_svc.storage.snapshots.naming import names_from
 
@@ -71,13 +72,36 @@ class BlockImages:
         """
         for attempt in range(ATTEMPTS):
             try:
-                return self._attempt(image, manifest, retain_until, tick if not attempt else None)
+                return self._attempt(image, manifest, retain_until, tick, first=not attempt)
             except ConflictError:
                 continue
         raise StorageUnavailableError(
             f"Can't store {manifest.name} in {self.backend.url}: it is being pruned all the time",
             "Run the same command again when the prune has ended.",
         )
+
+    def again(
+        self, known: Manifest, manifest: Manifest, retain_until: datetime | None
+    ) -> Manifest | None:
+        """Store one more manifest of an image that is there, and return it as it is stored.
+
+        Raises:
+            NotFoundError: some of what it needs is gone, or about to go.
+            JunmaiError: the store can't be used.
+        """
+        try:
+            image_map = self.map(known.map)
+            same = msgspec.structs.replace(
+                manifest,
+                layout=self.name,
+                map=image_map.name,
+                checksum=known.checksum,
+                file_size=known.file_size,
+                new_bytes=0,
+            )
+            return self._publish(same, _needed(image_map), retain_until)
+        except (ConflictError, IntegrityError) as error:
+            raise NotFoundError(f"The image of {known.name} is not all there any more") from error
 
     def fetch(self, manifest: Manifest, path: Path, tick: Tick | None) -> str:
         """Write an image into a new local file, durably, and return its SHA-256 in hex.
@@ -125,6 +149,18 @@ class BlockImages:
     def forget(self, name: str) -> None:
         """Do nothing: blocks that nothing leads to any more are collected all at once."""
 
+    def garbage(self, dropped: Collection[str], when: datetime) -> Garbage:
+        """Return what nothing would lead to without some snapshots; see `collecting.garbage`."""
+        return collecting.garbage(self.backend, self.seal, dropped, when)
+
+    def tidy(self) -> None:
+        """Remove what was only for passing use; see `collecting.tidy`."""
+        collecting.tidy(self.backend)
+
+    def collect(self) -> Collected:
+        """Delete what nothing leads to; see `collecting.collect`."""
+        return collecting.collect(self.backend, self.seal)
+
     def manifest_object(self, name: str) -> str:
         """Return the object that holds a snapshot's manifest."""
         return manifest_object(name)
@@ -167,10 +203,17 @@ class BlockImages:
                     index.add(found.pack, found.digests)
 
     def _attempt(
-        self, image: Path, manifest: Manifest, retain_until: datetime | None, tick: Tick | None
+        self,
+        image: Path,
+        manifest: Manifest,
+        retain_until: datetime | None,
+        tick: Tick | None,
+        *,
+        first: bool,
     ) -> Manifest:
         database = manifest.original_path
-        previous = self.cache.previous(database, self.seal)
+        # The map of the last image may be what is marked or gone: then there has to be a new one.
+        previous = self.cache.previous(database, self.seal) if first else None
 
         def put_pack(name: str, content: bytes) -> None:
             self.backend.put(pack_object(name), content, retain_until=retain_until)
@@ -185,20 +228,14 @@ class BlockImages:
                     index=index,
                     put_pack=put_pack,
                     seal=self.seal,
-                    tick=tick,
+                    tick=tick if first else None,
                 )
-            if stored.map.image != manifest.checksum:
-                raise ChecksumError(
-                    f"Backup checksum mismatch: {image} is not what its manifest recorded",
-                    CORRUPTED_HINT,
-                )
+            manifest = checked(manifest, stored.map.image, image)
             image_map, new = self._put_map(stored, previous, retain_until)
-            needed = {map_object(n) for n in (image_map.name, image_map.base) if n}
-            needed |= {pack_object(pack.name) for pack in image_map.packs}
             manifest = msgspec.structs.replace(
                 manifest, layout=self.name, map=image_map.name, new_bytes=stored.new_bytes + new
             )
-            manifest = self._publish(manifest, needed, retain_until)
+            manifest = self._publish(manifest, _needed(image_map), retain_until)
             self.cache.remember(database, digests, image_map)
         return manifest
 
@@ -242,3 +279,9 @@ class BlockImages:
     def _restore(self, image_map: ImageMap, path: Path, tick: Callable[[int], None] | None) -> str:
         with translated(f"write {path}"):
             return restore_image(image_map, path, self.read_range, self.seal, tick)
+
+
+def _needed(image_map: ImageMap) -> set[str]:
+    """All objects that a snapshot with this map leads to."""
+    maps = {map_object(name) for name in (image_map.name, image_map.base) if name}
+    return maps | {pack_object(pack.name) for pack in image_map.packs}

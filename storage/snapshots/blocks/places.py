@@ -5,7 +5,10 @@ packs/<2 hex>/<sha256>           the packs
 maps/<name>                      the maps
 state/pending/<name>             manifests that are about to become snapshots
 state/expired/<name>             what a pruner found pending for too long: it protects still
+state/pending-maps/<id>/<name>   new versions of maps, by the id of whoever rewrites packs
+state/expired-maps/<id>/<name>   the same of those
 state/marks/<pruner>/<object>    what a pruner is about to delete
+quarantine/<pack>                damaged packs, for whoever wants to look at them
 """
 
 from collections.abc import Iterator
@@ -17,7 +20,10 @@ PACKS = "packs/"
 MAPS = "maps/"
 PENDING = "state/pending/"
 EXPIRED = "state/expired/"
+PENDING_MAPS = "state/pending-maps/"
+EXPIRED_MAPS = "state/expired-maps/"
 MARKS = "state/marks/"
+QUARANTINE = "quarantine/"
 MANIFEST_SUFFIX = ".json"
 
 
@@ -34,6 +40,11 @@ def map_object(name: str) -> str:
 def manifest_object(snapshot: str) -> str:
     """Return the object that holds a snapshot's manifest."""
     return f"{SNAPSHOTS}{snapshot}{MANIFEST_SUFFIX}"
+
+
+def mark_object(pruner: str, name: str) -> str:
+    """Return the object by which a pruner marks another one."""
+    return f"{MARKS}{pruner}/{name}"
 
 
 def packs_in(backend: Backend) -> Iterator[tuple[str, Stat]]:
