@@ -86,7 +86,8 @@ class Scene:
     def publish(self, store: Path | None = None) -> Publication:
         """Publish all, into the store if no other folder is named."""
         with self.journal() as journal:
-            self.key.write_text(f"{history_of(journal).current}\n", encoding="ascii")
+            if not self.key.exists():
+                self.key.write_text(f"{history_of(journal).current}\n", encoding="ascii")
             return publish(journal, LocalBackend(store or self.folder / "store"))
 
     # What somebody does who does not mind triggers.

@@ -73,8 +73,12 @@ def test_two_processes_that_append_and_publish_at_once(scene: Scene) -> None:
         subprocess.Popen([sys.executable, "-c", PUBLISH, scene.folder, "6"], cwd=Path.cwd())
         for _ in range(2)
     ]
-    while any(running.poll() is None for running in both):
-        require_quiet(scene)
+    try:
+        while any(running.poll() is None for running in both):
+            require_quiet(scene)
+    finally:
+        for running in both:
+            running.communicate()
     assert [running.returncode for running in both] == [0, 0]
     require_quiet(scene)
     with scene.journal() as journal:
@@ -190,5 +194,3 @@ def test_a_run_that_is_going_on(scene: Scene) -> None:
         require_quiet(scene)
     (doubt,) = alarms(verify_journal(scene.path, [scene.store]))
     assert "its process is gone" in doubt
-
-
