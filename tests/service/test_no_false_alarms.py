@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from tests.harness.published import Scene, made
 from junmai_svc.checks.proof import Answer, Question
 from junmai_svc.service.audit import Audit, verify_journal
 from junmai_svc.service.audit_outside import verify_store
-from junmai_svc.storage.backends.base import NOTHING_SEEN
+from junmai_svc.storage.backends.base import NOTHING_SEEN, Capabilities
 from junmai_svc.storage.backends.local import LocalBackend
 from junmai_svc.storage.errors import StorageUnavailableError
 from junmai_svc.storage.journal.publishing import publish
@@ -142,12 +141,14 @@ class Failing(LocalBackend):
         self.calls = calls
 
     def put(self, name: str, content: bytes | Path, **options: object) -> bool:
+        """Store, or fail."""
         self.calls -= 1
         if self.calls < 0:
             raise StorageUnavailableError("the store does not answer", "Try again.")
         return super().put(name, content, **options)  # type: ignore[arg-type]
 
-    def capabilities(self):  # noqa: ANN201, D102
+    def capabilities(self) -> Capabilities:
+        """Promise nothing."""
         return NOTHING_SEEN
 
 

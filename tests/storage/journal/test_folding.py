@@ -48,7 +48,7 @@ KINDS = [kind for kind in CATALOGUE.values() if kind.category != "journal"]
 
 @st.composite
 def stories(draw: st.DrawFn) -> list[NewEvent]:
-    """Streams with a start, steps and perhaps an end, mixed, with data of any kind in each field."""
+    """Streams with a start, steps and perhaps an end, mixed, with data of any kind in a field."""
     events: list[list[NewEvent]] = []
     for category in draw(
         st.lists(st.sampled_from(sorted({k.category for k in KINDS})), max_size=5)

@@ -2,11 +2,13 @@
 
 import random
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.harness.published import Scene, made
+from tests.harness.published import made
 
+from junmai_svc.storage.backends.base import Stat
 from junmai_svc.storage.backends.local import LocalBackend
 from junmai_svc.storage.errors import IntegrityError
 from junmai_svc.storage.journal.checkpoint import open_checkpoint
@@ -26,14 +28,17 @@ class Counting(LocalBackend):
         self.asked: list[str] = []
 
     def put(self, name: str, content: bytes | Path, **options: object) -> bool:
+        """Count and store."""
         self.asked.append("put")
         return super().put(name, content, **options)  # type: ignore[arg-type]
 
     def get(self, name: str, limit: int) -> bytes:
+        """Count and read."""
         self.asked.append("get")
         return super().get(name, limit)
 
-    def list(self, prefix: str = ""):  # noqa: ANN201
+    def list(self, prefix: str = "") -> Iterator[Stat]:
+        """Count and list."""
         self.asked.append("list")
         return super().list(prefix)
 
@@ -84,7 +89,8 @@ def test_the_store_holds_every_entry_and_the_tree_over_them(tmp_path: Path) -> N
             signed or b"", keys, journal_id=mirror.journal_id, where="there"
         )
         assert (checkpoint.size, checkpoint.root) == (len(entries), tree_root(leaves))
-    wanted = {each.path for each in (*new_tiles(0, 708), *new_bundles(0, 708))}
+    wanted = {tile.path for tile in new_tiles(0, len(entries))}
+    wanted |= {bundle.path for bundle in new_bundles(0, len(entries))}
     prefix = mirror.name("")
     stored = {stat.name.removeprefix(prefix) for stat in backend.list(prefix)}
     assert {name for name in stored if name.startswith("tile/")} == wanted
