@@ -133,20 +133,20 @@ def _prune_planned(data: Data) -> str:
 
 
 def _check_started(data: Data) -> str:
-    percent = _int(data, "percent")
+    percent = number_of(data, "percent")
     read = f", reading {percent}% of its data" if percent else ""
     return f"Asked to {'mend' if data.get('repair') else 'check'} {_say(data, 'store')}{read}"
 
 
 def _examined(data: Data) -> str:
-    damaged, sound = _list(data, "damaged"), _list(data, "sound")
+    damaged, sound = list_of(data, "damaged"), list_of(data, "sound")
     names = ", ".join(str(name) for name in damaged[:SHOWN])
     more = " …" if len(damaged) > SHOWN else ""
     return f"Damaged: {names}{more}" if damaged else f"Sound: {count(len(sound), 'snapshot')}"
 
 
 def _repaired(data: Data) -> str:
-    moved, lost = _int(data, "mended"), _int(data, "lost")
+    moved, lost = number_of(data, "mended"), number_of(data, "lost")
     text = f"Mended {count(moved, 'block')}"
     return f"{text}; {count(lost, 'block')} could not be had from anywhere" if lost else text
 
@@ -194,11 +194,11 @@ _WORDS: Mapping[str, Callable[[Data], str]] = {
     "verification.completed": lambda d: f"All {count(number_of(d, 'checks'), 'check')} passed",
     "verification.mismatch_found": _findings,
     "check.started": _check_started,
-    "check.finding": lambda d: _text(d, "problem"),
+    "check.finding": lambda d: text_of(d, "problem"),
     "check.examined": _examined,
     "check.repaired": _repaired,
-    "check.completed": lambda d: f"Whole: {count(_int(d, 'snapshots'), 'snapshot')}",
-    "check.damage_found": lambda d: f"Found {count(_int(d, 'findings'), 'damaged thing')}",
+    "check.completed": lambda d: f"Whole: {count(number_of(d, 'snapshots'), 'snapshot')}",
+    "check.damage_found": lambda d: f"Found {count(number_of(d, 'findings'), 'damaged thing')}",
     "prune.planned": _prune_planned,
     "prune.snapshot_deleted": _deleted,
     "prune.completed": lambda d: f"Done; {count(number_of(d, 'deleted'), 'snapshot')} deleted",

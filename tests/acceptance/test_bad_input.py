@@ -6,7 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.harness.databases import all_rows, change, contents, make_oldest, objects, opened, rows
+from tests.harness.databases import (
+    all_rows,
+    change,
+    contents,
+    make_oldest,
+    objects,
+    opened,
+    rows,
+    unrecorded,
+)
 from tests.harness.neighbour import neighbour
 from tests.harness.program import Program
 
