@@ -30,6 +30,7 @@ Kind = Literal[
     "migration",
     "restore",
     "verification",
+    "check",
     "copy",
     "prune",
     "drill",
