@@ -36,6 +36,7 @@ from tests.contracts.memory import (
 )
 from tests.harness.stores import NOON, fetched, image_of, object_store, sealed, stored
 
+from junmai_svc.service.check import EVERYTHING, examine
 from junmai_svc.service.context import Context
 from junmai_svc.service.copy import Which, copy
 from junmai_svc.storage.backends.base import Capabilities
@@ -76,11 +77,15 @@ class Kept:
 class Stores(RuleBasedStateMachine):
     """The rules."""
 
-    @initialize(near=st.sampled_from([LIKE_A_DISK, LIKE_S3]))
-    def begin(self, near: Capabilities) -> None:
-        """Make two empty places: one near, one far away and sealed."""
+    @initialize(near=st.sampled_from([LIKE_A_DISK, LIKE_S3]), images=st.tuples(IMAGES, IMAGES))
+    def begin(self, near: Capabilities, images: tuple[bytes, bytes]) -> None:
+        """Make two places with a snapshot each: one near, one far away and sealed."""
         self.folder = Path(tempfile.mkdtemp(prefix="junmai-machine-"))
-        self.kept = {"near": Kept(Place(near)), "far": Kept(Place(LIKE_S3))}
+        self.time = NOON
+        self.kept = {
+            "near": Kept(Place(near, lambda: self.time)),
+            "far": Kept(Place(LIKE_S3, lambda: self.time)),
+        }
         self.journal = Journal.open(
             self.folder / "journal.db",
             create=True,
@@ -88,6 +93,8 @@ class Stores(RuleBasedStateMachine):
             clock=lambda: datetime.now(UTC),
             tool_version="0",
         )
+        for place, image in zip(self.kept, images, strict=True):
+            self.learn(place, stored(self.store(place), image).name, image)
 
     def store(
         self,
@@ -221,6 +228,7 @@ class Stores(RuleBasedStateMachine):
         assert gone == (name not in kept.held)
         if gone:
             del kept.images[name]
+            del kept.needs[name]
             kept.damaged.pop(manifest_object(name), None)
 
     @precondition(has_some)
@@ -268,6 +276,74 @@ class Stores(RuleBasedStateMachine):
         kept.damaged[name] = bytes(content)
         content[at % len(content)] ^= 1 << bit
         MemoryBackend(kept.place).put(name, bytes(content))
+
+    @rule(hours=st.sampled_from([0.5, 2, 30]))
+    def wait(self, hours: float) -> None:
+        """Time goes by, so that things are not young any more."""
+        self.time += timedelta(hours=hours)
+
+    @rule(place=PLACES, machine=MACHINES)
+    def collect(self, place: str, machine: str) -> None:
+        """What nothing leads to is deleted, and nothing else."""
+        self.collected(place, self.store(place, machine))
+
+    @rule(place=PLACES, machine=MACHINES, at=WHERE, fault=DEATHS)
+    def dying_collect(self, place: str, machine: str, at: int, fault: Fault) -> None:
+        """A pruner dies or fails at one of its operations."""
+        with self.may_die(place, {}):
+            self.collected(place, self.store(place, machine, At({at: fault})))
+
+    @rule(place=PLACES, image=IMAGES, at=WHERE, second=SECONDS, hours=st.sampled_from([0, 2, 30]))
+    def collect_meanwhile(self, place: str, image: bytes, at: int, second: int, hours: int) -> None:
+        """While a machine takes a backup and pauses, another one prunes from beginning to end."""
+        when, steps, pruner = NOON + timedelta(seconds=second), [0], self.store(place, "server")
+
+        def pause(_verb: str, _name: str) -> None:
+            steps[0] += 1
+            if steps[0] == at:
+                self.time += timedelta(hours=hours)
+                self.collected(place, pruner)
+
+        snapshot = stored(self.store(place, "desk", pause=pause), image, when)
+        assert snapshot.name not in self.kept[place].images
+        self.learn(place, snapshot.name, image)
+
+    def collected(self, place: str, store: ObjectStore) -> None:
+        """Prune a place and make sure that what a snapshot needs is there."""
+        kept = self.kept[place]
+        before = {name for needs in kept.needs.values() for name in needs}
+        before &= kept.place.objects.keys()
+        try:
+            store.tidy()
+            done = store.collect()
+            assert not done.problems or kept.damaged
+        finally:
+            assert before <= kept.place.objects.keys()
+            for name in kept.damaged.keys() - kept.place.objects.keys():
+                del kept.damaged[name]
+
+    @rule(place=PLACES, machine=MACHINES)
+    def check(self, place: str, machine: str) -> None:
+        """A check of every byte names what can't be restored, and nothing that depends on none."""
+        kept, store = self.kept[place], self.store(place, machine)
+        report = examine(Context(self.journal, (store,)), store, EVERYTHING)
+        failing = {name for name in kept.images if not self.comes_back(place, name, machine)}
+        assert failing.isdisjoint(report.sound)
+        assert set(report.sound) <= set(kept.images)
+        for name in report.damaged:
+            assert kept.may_fail(name)
+        if not kept.damaged:
+            assert report.findings == ()
+            assert set(report.sound) == set(kept.images)
+
+    def comes_back(self, place: str, name: str, machine: str) -> bool:
+        """Whether a snapshot can be restored; if so it is byte for byte what it was."""
+        try:
+            self.require(place, name, machine)
+            fetched(self.store(place, machine), name, self.folder)
+        except IntegrityError:
+            return False
+        return True
 
     @rule(machine=MACHINES)
     def lose_cache(self, machine: str) -> None:
