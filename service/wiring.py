@@ -1,5 +1,6 @@
 """The objects that a use case works with; nobody else constructs them."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -198,6 +199,6 @@ def open_journal(
             tool_version=__version__,
             continues=continues,
         )
-    if is_new:
+    if is_new and sys.stderr.isatty():  # machines have event 0, and `audit checkpoint`
         report.show_begun(str(path), str(history_of(journal).current), str(key_path(path)))
     return journal
