@@ -17,14 +17,12 @@ from junmai_svc.service.jobs import Facts, Job, JobKind, Part
 from junmai_svc.service.last_backups import Place, absolute
 from junmai_svc.service.progress import Progress
 from junmai_svc.service.prune import prune
-from junmai_svc.service.retention import Policy
 from junmai_svc.service.schedule import parse
 from junmai_svc.service.settings import counted_from, retention
 from junmai_svc.service.stores import Named, place_of
 from junmai_svc.service.wiring import context_for, store_context
 from junmai_svc.storage.errors import IntegrityError, JunmaiError, StorageUnavailableError
 from junmai_svc.storage.snapshots.manifest import Reason
-
 
 
 @dataclass(frozen=True)

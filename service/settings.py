@@ -5,7 +5,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import msgspec
 
@@ -79,7 +79,7 @@ def retention(
     configuration = loaded.configuration
     named = configuration.stores.get(store) if store else None
     section = (named.retention if named else None) or configuration.retention
-    own = {
+    own: dict[PurePath, Policy] = {
         counted_from(loaded.folder, Path(each.path)).absolute(): _policy(
             each.retention, older_than, said
         )
@@ -89,7 +89,7 @@ def retention(
     return Policies(_policy(section, older_than, said), own)
 
 
-def _policy(section: RetentionSection, older_than: str | None, said: Mapping[str, int]) -> Policy:
+def _policy(section: RetentionSection, older_than: str | None, said: dict[str, int]) -> Policy:
     values = msgspec.structs.asdict(section)
     within = older_than or values.pop("keep_within")
     values.pop("keep_within", None)
