@@ -103,7 +103,12 @@ def _at_edge(function: Command, *, configured: bool) -> Command:
         def act() -> int:
             named = _path(common["config"])
             common["loaded"] = load(named, os.environ) if configured else None
-            return function(as_json=as_json, **options)
+            if common["loaded"] is None:
+                return function(as_json=as_json, **options)
+            from junmai_svc.service.log_settings import as_configured
+
+            with as_configured(common["loaded"], common["log_file"], said_level(ctx)):
+                return function(as_json=as_json, **options)
 
         return at_edge(
             act,
@@ -114,6 +119,13 @@ def _at_edge(function: Command, *, configured: bool) -> Command:
         )
 
     return run
+
+
+def said_level(ctx: click.Context) -> str | None:
+    """The log level that was said before the command; None where that is only the default."""
+    root = ctx.find_root()
+    said = root.get_parameter_source("log_level") is click.core.ParameterSource.COMMANDLINE
+    return str(root.obj["log_level"]) if said else None
 
 
 def _path(named: str | None) -> Path | None:

@@ -89,12 +89,12 @@ def retention(
     return Policies(_policy(section, older_than, said), own)
 
 
-def _policy(section: RetentionSection, older_than: str | None, said: dict[str, int]) -> Policy:
+def _policy(section: RetentionSection, older_than: str | None, said: Mapping[str, int]) -> Policy:
     values = msgspec.structs.asdict(section)
     within = older_than or values.pop("keep_within")
     values.pop("keep_within", None)
     try:
-        return Policy(duration(within) if within else None, **(values | said))
+        return Policy(duration(within) if within else None, **(values | dict(said)))
     except ValueError as error:
         raise UsageError(str(error), "Say 30d, 12h, 90m or 45s.") from error
 
