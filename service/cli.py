@@ -18,6 +18,7 @@ _COMMANDS = {
     "restore": "cli_change",
     "verify": "cli_look",
     "snapshots": "cli_keep",
+    "check": "cli_check",
     "prune": "cli_keep",
     "hold": "cli_keep",
     "release": "cli_keep",

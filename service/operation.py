@@ -26,7 +26,7 @@ from junmai_svc.storage.journal.liveness import RunLock
 from junmai_svc.storage.journal.uuid7 import uuid7
 
 Kind = Literal[
-    "backup", "migration", "restore", "verification", "prune", "drill", "daemon", "replay"
+    "backup", "migration", "restore", "verification", "check", "prune", "drill", "daemon", "replay"
 ]
 
 

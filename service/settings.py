@@ -5,7 +5,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import msgspec
 
@@ -79,7 +79,7 @@ def retention(
     configuration = loaded.configuration
     named = configuration.stores.get(store) if store else None
     section = (named.retention if named else None) or configuration.retention
-    own = {
+    own: dict[PurePath, Policy] = {
         counted_from(loaded.folder, Path(each.path)).absolute(): _policy(
             each.retention, older_than, said
         )
@@ -94,7 +94,7 @@ def _policy(section: RetentionSection, older_than: str | None, said: Mapping[str
     within = older_than or values.pop("keep_within")
     values.pop("keep_within", None)
     try:
-        return Policy(duration(within) if within else None, **(values | said))
+        return Policy(duration(within) if within else None, **(values | dict(said)))
     except ValueError as error:
         raise UsageError(str(error), "Say 30d, 12h, 90m or 45s.") from error
 

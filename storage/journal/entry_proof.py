@@ -99,10 +99,13 @@ def _decoded(stored: bytes, journal_id: str) -> EntryProof:
         raise ValueError("its index or its hashes are not valid")
     extra = msgspec.json.decode(from_base64(lines[1].removeprefix("extra ")), type=_Extra)
     rotations = (decode_rotation(journal_id, msgspec.json.encode(each)) for each in extra.rotations)
-    return EntryProof(
+    proof = EntryProof(
         extra.entry.encode(),
         int(index[1]),
         tuple(from_base64(line) for line in lines[3:]),
         tuple(each for each in rotations if each is not None),
         signed,
     )
+    if proof.encoded() != stored:
+        raise ValueError("it is not in its one form")
+    return proof

@@ -1,5 +1,7 @@
-"""A journal's file looked at from outside, as a person who doubts it would: nothing is opened for
-writing, no trigger or head is believed, and what is wrong does not stop the looking.
+"""A journal's file looked at from outside, as by a person who doubts it.
+
+Nothing is opened for writing, no trigger and no head is believed, and what is wrong does not stop
+the looking.
 """
 
 import sqlite3
@@ -93,7 +95,7 @@ def looking_at(path: Path) -> Iterator[JournalFile]:
 
     Raises:
         NotFoundError: there is none.
-        IntegrityError: it is no journal, of a newer format, or so damaged that SQLite can't read it.
+        IntegrityError: it is no journal, of a newer format, or SQLite can't read it.
         LockedError, AccessDeniedError, StorageUnavailableError: it can't be read.
     """
     path = path.absolute()

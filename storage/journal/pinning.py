@@ -66,8 +66,8 @@ def keep_pin(path: Path, signed: bytes) -> None:
 def _read(path: Path, what: str) -> bytes:
     if not path.is_file():
         raise NotFoundError(f"There is no {what} in {path}", "Check the path.")
-    with translated(f"read the {what}", path):
-        content = path.open("rb").read(note.MAX_BYTES + 1)
+    with translated(f"read the {what}", path), path.open("rb") as file:
+        content = file.read(note.MAX_BYTES + 1)
     if len(content) > note.MAX_BYTES:
         raise IntegrityError(f"{path} is no {what}: it is too long", "Check the path.")
     return content

@@ -53,7 +53,7 @@ def test_what_no_reason_keeps_goes_with_its_image(context: Context) -> None:
     done = prune(context, POLICY)
     assert done.deleted == (old,)
     assert names(context) == [young]
-    assert sorted(p.name for p in context.folder.iterdir()) == [
+    assert sorted(p.name for p in context.folder.iterdir() if p.is_file()) == [
         f"{young}.db",
         f"{young}.json",
     ]

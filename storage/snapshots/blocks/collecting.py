@@ -42,6 +42,7 @@ from junmai_svc.storage.snapshots.blocks.surveying import (
     survey,
 )
 from junmai_svc.storage.snapshots.garbage import (
+    CLOCKS,
     STALE,
     YOUNG,
     Collected,
@@ -90,6 +91,9 @@ def tidy(backend: Backend) -> None:
         for found in backend.list(expired):
             if now - found.modified > COPYING:
                 let_go(backend, found.name)
+    for found in backend.list(CLOCKS):
+        if now - found.modified > YOUNG:
+            let_go(backend, found.name)
     _sweep_marks(backend, now)
 
 
