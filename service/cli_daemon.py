@@ -97,7 +97,8 @@ def install(
 
     loaded = _configured(configuration(ctx))
     wanted = units.System(system) if system else units.system_of(sys.platform)
-    named = journal_option(ctx)
+    said = ctx.find_root().obj["journal"]
+    named = Path(said) if said else None
     line = units.command_of(Path(sys.executable), configured_path(loaded), named, wanted)
     unit = units.unit_for(wanted, line, Path.cwd(), Path.home())
     if output is not None and str(output) == "-":
