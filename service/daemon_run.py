@@ -9,7 +9,7 @@ import platform
 import signal
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -45,10 +45,27 @@ NAMES_PER_EVENT = 200
 
 
 @dataclass(frozen=True)
+class Inside:
+    """What a running daemon shows of itself; may be asked from any thread.
+
+    `memory` knows how it goes with each job, `planned` when each runs next.
+    """
+
+    memory: Memory
+    planned: Callable[[], Mapping[str, datetime | None]]
+    journal: Path
+
+
+def _nothing(_inside: Inside) -> AbstractContextManager[object]:
+    return nullcontext()
+
+
+@dataclass(frozen=True)
 class Setup:
     """What the configuration says: read, checked, and made anew on SIGHUP.
 
-    `places` says where each backup is looked for in the journal, by subject.
+    `places` says where each backup is looked for in the journal, by subject. `beside` is what runs
+    beside the jobs as long as the daemon does, such as its page.
     """
 
     loaded: Loaded
@@ -56,6 +73,7 @@ class Setup:
     addresses: Addresses
     remind: timedelta
     places: Mapping[str, Place]
+    beside: Callable[[Inside], AbstractContextManager[object]] = _nothing
 
 
 @dataclass
@@ -95,9 +113,11 @@ def run_daemon(
         start = {"configuration": _path(setup), "jobs": _ids(setup.jobs)}
         this = stack.enter_context(operation(opened, "daemon", journal, start=start))
         running = _begin(journal, stop, this, setup)
+        inside = Inside(running.memory, running.daemon.planned, journal)
         all_ended = False
         try:
-            _serve(running, this, set_up)
+            with setup.beside(inside):
+                _serve(running, this, set_up)
         finally:
             all_ended = running.daemon.close(STOP_SECONDS, time.sleep)
             running.crier.flush()
