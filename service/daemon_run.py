@@ -48,9 +48,11 @@ NAMES_PER_EVENT = 200
 class Inside:
     """What a running daemon shows of itself; may be asked from any thread.
 
-    `memory` knows how it goes with each job, `planned` when each runs next.
+    `memory` knows how it goes with each job, `planned` when each runs next, `loaded` is the
+    configuration that counts now.
     """
 
+    loaded: Callable[[], Loaded]
     memory: Memory
     planned: Callable[[], Mapping[str, datetime | None]]
     journal: Path
@@ -80,6 +82,7 @@ class Setup:
 class _Running:
     """All that belongs to one running daemon."""
 
+    loaded: Loaded
     stop: Stop
     daemon: Daemon
     crier: Crier
@@ -113,7 +116,7 @@ def run_daemon(
         start = {"configuration": _path(setup), "jobs": _ids(setup.jobs)}
         this = stack.enter_context(operation(opened, "daemon", journal, start=start))
         running = _begin(journal, stop, this, setup)
-        inside = Inside(running.memory, running.daemon.planned, journal)
+        inside = Inside(lambda: running.loaded, running.memory, running.daemon.planned, journal)
         all_ended = False
         try:
             with setup.beside(inside):
@@ -179,7 +182,16 @@ def _begin(journal: Path, stop: Stop, this: Operation, setup: Setup) -> _Running
         configuration=_path(setup),
     )
     running = _Running(
-        stop, daemon, crier, messenger, memory, journal, note, setup.places, LastBackups()
+        setup.loaded,
+        stop,
+        daemon,
+        crier,
+        messenger,
+        memory,
+        journal,
+        note,
+        setup.places,
+        LastBackups(),
     )
     _learn(running, this.journal)
     _write_note(running)
@@ -220,7 +232,7 @@ def _reload(running: _Running, this: Operation, set_up: Callable[[Stoppable], Se
     running.crier.went_well(CONFIGURATION, when)
     subjects = {part.subject for job in setup.jobs for part in job.parts}
     running.crier.forget_others({*subjects, CONFIGURATION})
-    running.places = setup.places
+    running.loaded, running.places = setup.loaded, setup.places
     _learn(running, this.journal)
     running.daemon.replace(setup.jobs)
     _record(this, "configuration_reloaded", jobs=_ids(setup.jobs))

@@ -42,7 +42,7 @@ class LastBackups:
             if kind is None or kind.category != "backup":
                 continue
             if kind.role is Role.START and event.data.get("reason") not in _UNDO:
-                folder = _folder(event.data)
+                folder = folder_of(event.data)
                 source = absolute(str(event.data.get("source")), folder)
                 self._begun[event.stream] = event, source, folder
             elif kind.name == "stored" and event.stream in self._begun:
@@ -58,7 +58,8 @@ class LastBackups:
         return added
 
 
-def _folder(data: Mapping[str, object]) -> Path:
+def folder_of(data: Mapping[str, object]) -> Path:
+    """Return the folder in which a run was started, from which its paths count."""
     process = data.get("process")
     folder = process.get("folder") if isinstance(process, dict) else None
     return Path(folder) if isinstance(folder, str) else Path()
