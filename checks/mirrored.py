@@ -35,6 +35,7 @@ class Signed:
     mirror: Mirror
     latest: Checkpoint | None = None
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
+    is_forged: bool = False  # `checkpoint` is there, and nobody trusted signed it
 
     @property
     def largest(self) -> Checkpoint | None:
@@ -60,8 +61,9 @@ def gather(mirror: Mirror, trusted: Iterable[VerifierKey], verdicts: Verdicts) -
     signed = _settled(mirror, where, keys, max(sizes, default=0))
     if signed is not None:
         found.latest = _open(found, where, signed, keys, verdicts, None)
+        found.is_forged = found.latest is None
     if len(sizes) > READ_CHECKPOINTS:
-        text = f"{READ_CHECKPOINTS} of {len(sizes):,} numbered checkpoints in {mirror.url} were read"
+        text = f"{READ_CHECKPOINTS} of {len(sizes):,} checkpoints in {mirror.url} were read"
         verdicts.note(Question.APPEND_ONLY, text)
     return found
 
@@ -80,12 +82,14 @@ def _settled(mirror: Mirror, where: str, keys: list[VerifierKey], size: int) -> 
 
 
 def chosen(sizes: list[int]) -> list[int]:
-    """Return the sizes whose checkpoints are read: all of them, or an even choice and the newest."""
+    """Return the sizes whose checkpoints are read: all, or an even choice and the newest."""
     if len(sizes) <= READ_CHECKPOINTS:
         return sizes
     evenly = READ_CHECKPOINTS - NEWEST_CHECKPOINTS
     old = sizes[:-NEWEST_CHECKPOINTS]
-    return [old[number * len(old) // evenly] for number in range(evenly)] + sizes[-NEWEST_CHECKPOINTS:]
+    return [old[number * len(old) // evenly] for number in range(evenly)] + sizes[
+        -NEWEST_CHECKPOINTS:
+    ]
 
 
 def judge_history(
@@ -129,7 +133,7 @@ def judge_latest(signed: Signed, size: int | None, verdicts: Verdicts) -> None:
     `size` is that of the journal itself, where it is at hand: what it has can still be published.
     """
     largest, latest = signed.largest, signed.latest
-    if largest is None or largest is latest:
+    if largest is None or signed.is_forged:
         return
     held = latest.size if latest else 0
     if held >= largest.size:
@@ -138,9 +142,7 @@ def judge_latest(signed: Signed, size: int | None, verdicts: Verdicts) -> None:
     if size is not None and size >= largest.size:
         verdicts.note(Question.CURRENT, f"{signed.mirror.url}: {text}; publishing makes it good")
         return
-    verdicts.doubt(
-        Question.CURRENT, f"ROLLED BACK: {text}", held, signed.mirror.url, LOST_HINT
-    )
+    verdicts.doubt(Question.CURRENT, f"ROLLED BACK: {text}", held, signed.mirror.url, LOST_HINT)
 
 
 def _open(

@@ -38,7 +38,7 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True)
 class Doubt:
-    """One thing that fails a question. `position` is the first one concerned, where there is one."""
+    """One thing that fails a question; `position` is the first one concerned, if there is one."""
 
     message: str
     position: int | None = None

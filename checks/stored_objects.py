@@ -99,7 +99,9 @@ def not_looked_at(
         if row["deleted"] is None and row["store"] not in seen:
             others[str(row["store"])] = others.get(str(row["store"]), 0) + 1
     for place, count in sorted(others.items()):
-        verdicts.note(Question.OBJECTS, f"{count:,} snapshots were stored in {place}, not looked at")
+        verdicts.note(
+            Question.OBJECTS, f"{count:,} snapshots were stored in {place}, not looked at"
+        )
 
 
 def _is_there(store: SnapshotStore, name: str) -> bool:
@@ -116,7 +118,7 @@ def _address(name: str) -> str:
 
 
 def _elsewhere(told: Iterable[Row], snapshot: Snapshot) -> Row | None:
-    """The row of a snapshot that was recorded at another address, or deleted here and copied back."""
+    """The row of a snapshot that was recorded elsewhere, or deleted here and copied back."""
     named = (row for row in told if row["snapshot"] == snapshot.name)
     return next((r for r in named if r["checksum"] in (None, snapshot.manifest.checksum)), None)
 
@@ -138,17 +140,19 @@ def _require_image(
     store: SnapshotStore, snapshot: Snapshot, row: Row, verdicts: Verdicts, *, read_data: bool
 ) -> None:
     try:
-        if snapshot.image is not None and not read_data:
-            with translated(f"read {snapshot.place}"):
-                size = snapshot.image.stat().st_size
-            if size != snapshot.manifest.file_size:
-                raise IntegrityError(
-                    f"{snapshot.place} has {size:,} bytes, not {snapshot.manifest.file_size:,}",
-                    MISSING_HINT,
-                )
-        if read_data:
-            with tempfile.TemporaryDirectory(prefix="junmai-svc-") as folder:
-                with translated(f"read {snapshot.place}"):
+        with translated(f"read {snapshot.place}"):
+            if read_data:
+                with tempfile.TemporaryDirectory(prefix="junmai-svc-") as folder:
                     store.fetch(snapshot, Path(folder) / "image")
+            elif snapshot.image is not None:
+                _require_size(snapshot, snapshot.image.stat().st_size)
     except (IntegrityError, NotFoundError) as error:
         verdicts.doubt(Question.OBJECTS, error.message, row["position"], store.url, error.hint)
+
+
+def _require_size(snapshot: Snapshot, size: int) -> None:
+    if size != snapshot.manifest.file_size:
+        raise IntegrityError(
+            f"{snapshot.place} has {size:,} bytes, not {snapshot.manifest.file_size:,}",
+            MISSING_HINT,
+        )

@@ -58,7 +58,7 @@ def verify_store(
         _examine(mirror, base, examined, verdicts)
         if read_data:
             _compare_tiles(mirror, size, verdicts)
-    if examined.size == size and base is not None:
+    if base is not None and examined.tree.root == base.root:
         judge_history(signed, size, examined.tree.roots, verdicts, lambda _: None)
     judge_latest(signed, None, verdicts)
     if seen_before is not None:

@@ -26,6 +26,7 @@ _COMMANDS = {
     "show": "cli_history",
     "replay": "cli_history",
     "audit": "cli_audit",
+    "config": "cli_config",
     "completion": "cli_look",
     "daemon": "cli_daemon",
     "drill": "cli_daemon",

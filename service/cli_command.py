@@ -82,7 +82,15 @@ def one_store(positional: str | None, stores: "list[Named]") -> "list[Named]":
 
 def with_json(function: Command) -> Command:
     """Give a command the option --json and run it inside the edge; it returns its exit code."""
+    return _at_edge(function, configured=True)
 
+
+def with_json_alone(function: Command) -> Command:
+    """The same for a command that no configuration concerns: none is read."""
+    return _at_edge(function, configured=False)
+
+
+def _at_edge(function: Command, *, configured: bool) -> Command:
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
     @click.pass_context
     @wraps(function)
@@ -93,8 +101,14 @@ def with_json(function: Command) -> Command:
         common = ctx.find_root().obj
 
         def act() -> int:
-            common["loaded"] = load(_path(common["config"]), os.environ)
-            return function(as_json=as_json, **options)
+            named = _path(common["config"])
+            common["loaded"] = load(named, os.environ) if configured else None
+            if common["loaded"] is None:
+                return function(as_json=as_json, **options)
+            from junmai_svc.service.log_settings import as_configured
+
+            with as_configured(common["loaded"], common["log_file"], said_level(ctx)):
+                return function(as_json=as_json, **options)
 
         return at_edge(
             act,
@@ -105,6 +119,13 @@ def with_json(function: Command) -> Command:
         )
 
     return run
+
+
+def said_level(ctx: click.Context) -> str | None:
+    """The log level that was said before the command; None where that is only the default."""
+    root = ctx.find_root()
+    said = root.get_parameter_source("log_level") is click.core.ParameterSource.COMMANDLINE
+    return str(root.obj["log_level"]) if said else None
 
 
 def _path(named: str | None) -> Path | None:

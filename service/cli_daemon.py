@@ -12,6 +12,7 @@ from junmai_svc.service.cli_command import (
     configuration,
     journal_option,
     one_store,
+    said_level,
     store_options,
     with_json,
 )
@@ -51,21 +52,21 @@ def run(ctx: click.Context, /, *, as_json: bool) -> int:
     from junmai_svc.service import daemon_setup, report
     from junmai_svc.service.configuration_file import load
     from junmai_svc.service.daemon_run import Setup, run_daemon
-    from junmai_svc.service.logs import configured
+    from junmai_svc.service.log_settings import as_configured
     from junmai_svc.service.stopping import Stoppable
 
     common = ctx.find_root().obj
     path = Path(common["config"]) if common["config"] else None
     loaded = _configured(configuration(ctx))
     journal = _journal(ctx, loaded)
-    said = ctx.find_root().get_parameter_source("log_level")
-    level = common["log_level"] if said is click.core.ParameterSource.COMMANDLINE else None
 
     def set_up(progress: Stoppable) -> Setup:
         return daemon_setup.set_up(_configured(load(path, os.environ)), journal, progress)
 
-    log = daemon_setup.logging_of(loaded, common["log_file"], level)
-    with configured(log.level, log.file, most_bytes=log.most_bytes, keep=log.keep, people=True):
+    with (
+        as_configured(loaded, common["log_file"], said_level(ctx), people=True),
+        report.without_warnings(),
+    ):
         ended = run_daemon(journal, set_up)
     if as_json:
         report.show_json({"run": ended, "status": "stopped"})

@@ -78,7 +78,8 @@ def prune(
 
     STORE is a configured name or a folder; without it `backups`, then `data/backups`.
 
-    What is not said here is as configured under [retention].
+    What is not said here is as configured: a database's own retention, else the store's, else
+    [retention].
 
     Never dropped: the newest good snapshot of each database, the newest proven one, the newest one
     from before a migration, and what is held. Nothing is dropped where the clock can't be trusted.
@@ -98,8 +99,8 @@ def prune(
     from junmai_svc.service.wiring import reading_store, store_context
 
     loaded, journal = configuration(ctx), journal_option(ctx)
-    policy = retention(loaded, older_than, keep)
     named = one_store(store, stores)
+    policy = retention(loaded, older_than, keep, named[0].address if named else None)
     if dry_run:
         with reading_store(journal, named, loaded) as (opened, known):
             plan = use_case.plan_prune(opened, known, policy, now())

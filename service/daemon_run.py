@@ -20,6 +20,7 @@ from junmai_svc.service.context import now
 from junmai_svc.service.crier import Crier
 from junmai_svc.service.daemon import Daemon, background_scheduler
 from junmai_svc.service.daemon_lock import Note, only_one, read_note, write_note
+from junmai_svc.service.heap import give_back
 from junmai_svc.service.job_memory import Memory
 from junmai_svc.service.job_policy import problem_of
 from junmai_svc.service.jobs import Job
@@ -220,3 +221,4 @@ def _write_note(running: _Running) -> None:
             log().warning("note.unwritable", problem=str(error))
         else:
             running.written = note
+            give_back()

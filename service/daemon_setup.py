@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -11,7 +10,8 @@ from uuid import uuid4
 from junmai_svc.service.configuration import duration
 from junmai_svc.service.configuration_file import Loaded
 from junmai_svc.service.daemon_run import Setup
-from junmai_svc.service.job_building import Surroundings, build_jobs, path_of, places_of
+from junmai_svc.service.job_building import build_jobs
+from junmai_svc.service.job_targets import Surroundings, path_of, places_of
 from junmai_svc.service.notify import Addresses, read_addresses
 from junmai_svc.service.progress import Progress
 from junmai_svc.service.settings import configured_journal, counted_from, default_journal
@@ -19,16 +19,6 @@ from junmai_svc.service.units import Unit
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import UsageError
 from junmai_svc.storage.files import make_folder, write_durably
-
-
-@dataclass(frozen=True)
-class Logging:
-    """Where the log goes; None is stderr."""
-
-    level: str
-    file: Path | None
-    most_bytes: int
-    keep: int
 
 
 def set_up(loaded: Loaded, journal: Path, progress: Progress) -> Setup:
@@ -77,14 +67,6 @@ def addresses_of(loaded: Loaded, environment: Mapping[str, str]) -> Addresses:
         for name in (section.urls_file, section.ping_url_file)
     ]
     return read_addresses(files[0], files[1], environment)
-
-
-def logging_of(loaded: Loaded, file: str | None, level: str | None) -> Logging:
-    """Return where the log goes: what was said in the call over what is configured."""
-    section = loaded.configuration.log
-    configured = counted_from(loaded.folder, Path(section.file)) if section.file else None
-    named = Path(file) if file else configured
-    return Logging(level or section.level, named, section.max_bytes, section.keep)
 
 
 def configured_path(loaded: Loaded) -> Path:

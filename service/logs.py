@@ -95,7 +95,10 @@ def _rendering(*, coloured: bool) -> Sequence[Processor]:
     if coloured:
         colours = sys.platform != "win32" and not os.environ.get("NO_COLOR")
         plain = structlog.dev.plain_traceback
-        return [_spelled_out, structlog.dev.ConsoleRenderer(colours, exception_formatter=plain)]
+        return [
+            _spelled_out,
+            structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain),
+        ]
     return [
         structlog.processors.ExceptionRenderer(
             structlog.tracebacks.ExceptionDictTransformer(show_locals=False)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from junmai_svc.service.configuration_file import Loaded
 from junmai_svc.service.context import now
+from junmai_svc.service.publish import checkpoint_text
 from junmai_svc.service.record import record_of
 from junmai_svc.service.stores import named_at, open_store
 from junmai_svc.service.views_page import Proof, page_view
 from junmai_svc.storage.databases.failures import translated
-from junmai_svc.storage.errors import InterruptedRunError, JunmaiError
+from junmai_svc.storage.errors import InterruptedRunError, JunmaiError, UsageError
 from junmai_svc.storage.files import token_of, write_durably
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.journal import Journal
@@ -36,7 +37,9 @@ def write_page(
     whole = [
         _whole(event, lambda digest: _details(journal, run, digest, loaded)) for event in events
     ]
-    text = page_of(page_view(run, whole, _proof(journal)))
+    text = page_of(page_view(run, whole, _proof(journal, events)))
+    if page.is_dir():
+        raise UsageError(f"Can't write the page to {page}: it is a folder", "Name a file.")
     with translated("write", page):
         write_durably(page, text.encode("utf-8", "backslashreplace"), token_of(run.id))
 
@@ -64,7 +67,14 @@ def _details(journal: Journal, run: Run, digest: str, loaded: Loaded | None) -> 
     return None
 
 
-def _proof(journal: Journal) -> Proof:
-    opened = next(iter(journal.read()), None)
-    key = opened.data.get("public_key") if opened else None
-    return Proof(str(journal.path), public_key=key if isinstance(key, str) else None)
+def _proof(journal: Journal, events: Sequence[Event]) -> Proof:
+    """The checkpoint as of now; None, which the log explains, where it can't be signed."""
+    keys = [event.data.get("public_key") for event in journal.read(f"journal/{journal.journal_id}")]
+    known = [key for key in keys if isinstance(key, str)]
+    store = events[0].data.get("store")
+    return Proof(
+        str(journal.path),
+        checkpoint=checkpoint_text(journal) if known else None,
+        public_key=known[-1] if known else None,
+        store=store if isinstance(store, str) else None,
+    )

@@ -14,7 +14,7 @@ from junmai_svc.service.context import Context
 from junmai_svc.service.details import fitting
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.publish import publish_intent
-from junmai_svc.service.retention import Candidate, Decision, Policy, decide
+from junmai_svc.service.retention import Candidate, Decision, Policies, Policy, decide
 from junmai_svc.storage.backends.base import RetainedError
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.journal.journal import Journal
@@ -76,7 +76,7 @@ class Pruned:
 
 
 def plan_prune(
-    store: SnapshotStore, journal: Journal | None, policy: Policy, when: datetime
+    store: SnapshotStore, journal: Journal | None, policy: Policy | Policies, when: datetime
 ) -> PrunePlan:
     """Decide about every snapshot of a store at a time in UTC; deletes nothing.
 
@@ -99,7 +99,7 @@ def plan_prune(
     return PrunePlan(decisions, tuple(bad), sizes, garbage)
 
 
-def prune(context: Context, policy: Policy) -> Pruned:
+def prune(context: Context, policy: Policy | Policies) -> Pruned:
     """Delete what the policy does not keep; on return it is gone, durably and recorded.
 
     What an object lock keeps is skipped and told. Where a manifest or a map can't be read, it may

@@ -6,16 +6,8 @@ from pathlib import Path
 from junmai_svc.checks.image import examine
 from junmai_svc.service.backup import image_of
 from junmai_svc.service.context import Context
-from junmai_svc.service.execution import (
-    Recipe,
-    differing,
-    digests_of,
-    execute,
-    first_key,
-    is_recorded,
-    recorded_recipe,
-    versions,
-)
+from junmai_svc.service.execution import differing, digests_of, execute, first_key
+from junmai_svc.service.recipe import Recipe, is_recorded, recorded_recipe, versions
 from junmai_svc.service.record import Record
 from junmai_svc.service.replay import (
     Found,

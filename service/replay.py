@@ -15,9 +15,9 @@ from typing import Any
 
 from junmai_svc.service.context import Context
 from junmai_svc.service.details import fitting
-from junmai_svc.service.execution import details_of, versions
 from junmai_svc.service.history import find_run
 from junmai_svc.service.operation import operation
+from junmai_svc.service.recipe import details_of, versions
 from junmai_svc.service.record import Kept, Record, address_in, record_of
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import ChecksumError, IntegrityError, NotFoundError

@@ -5,7 +5,8 @@ Results go to stdout: a table for people or, with --json, one object. Errors go 
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
@@ -52,8 +53,24 @@ def show_error(error: JunmaiError) -> None:
         console.print(Text.assemble(("Hint:  ", "bold"), printable(error.hint)))
 
 
+_warnings = [True]
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Show no warnings in the block: nobody watches the daemon's stderr, and the log has them."""
+    before = _warnings[0]
+    _warnings[0] = False
+    try:
+        yield
+    finally:
+        _warnings[0] = before
+
+
 def show_warning(text: str) -> None:
     """Say on stderr what is not as it should be, though the command did what it was asked for."""
+    if not _warnings[0]:
+        return
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(Text.assemble(("Warning: ", "bold yellow"), printable(text)))
 

@@ -3,10 +3,11 @@
 Every name is escaped by the template engine, and the page forbids itself to load anything.
 """
 
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from junmai_svc.service.printable import printable
 
@@ -15,7 +16,13 @@ _TEMPLATES = files("junmai_svc.service") / "templates"
 
 def page_of(view: dict[str, Any]) -> str:
     """Return the page of a run from what `views_page.page_view` tells of it."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.lstrip_blocks = True
+    return _template().render(printable(view))
+
+
+@cache
+def _template() -> Template:
     text = (_TEMPLATES / "run.html").read_text(encoding="utf-8")
-    return environment.from_string(text).render(printable(view))
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(text)

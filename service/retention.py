@@ -6,8 +6,9 @@ found damaged is not good. Nothing at all is dropped where the clock can't be tr
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import PurePath
 
 from junmai_svc.storage.snapshots.manifest import Reason
 
@@ -23,6 +24,25 @@ class Policy:
     keep_weekly: int = 0
     keep_monthly: int = 0
     keep_yearly: int = 0
+
+
+@dataclass(frozen=True)
+class Policies:
+    """One policy for most databases, and `own` ones for some, by their absolute path."""
+
+    usual: Policy
+    own: Mapping[PurePath, Policy] = field(default_factory=dict)
+
+    def of(self, database: str) -> Policy:
+        """Return the policy for a database by the path in its manifests.
+
+        One that was given as a relative path is the database whose path ends like it.
+        """
+        path = PurePath(database)
+        if path.is_absolute() or not path.parts:
+            return self.own.get(path, self.usual)
+        ends = (p for key, p in self.own.items() if key.parts[-len(path.parts) :] == path.parts)
+        return next(ends, self.usual)
 
 
 @dataclass(frozen=True)
@@ -64,17 +84,20 @@ _PERIODS: Mapping[str, Callable[[datetime], str]] = {
 }
 
 
-def decide(candidates: Iterable[Candidate], policy: Policy, now: datetime) -> list[Decision]:
+def decide(
+    candidates: Iterable[Candidate], policy: Policy | Policies, now: datetime
+) -> list[Decision]:
     """Return a decision for each snapshot, newest first; `now` and all times are in UTC.
 
     Each database is looked at alone. Snapshots that were only taken to undo something, and damaged
     ones, are kept by time, never in the place of others.
     """
+    policies = Policies(policy) if isinstance(policy, Policy) else policy
     found = sorted(candidates, key=lambda each: (each.taken, each.name), reverse=True)
     reasons: dict[str, list[str]] = {each.name: [] for each in found}
     for database in dict.fromkeys(each.database for each in found):
         own = [each for each in found if each.database == database]
-        for name, reason in _reasons(own, policy, now):
+        for name, reason in _reasons(own, policies.of(database), now):
             reasons[name].append(reason)
     return [Decision(each, tuple(reasons[each.name])) for each in found]
 

@@ -5,11 +5,13 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
+
+import msgspec
 
 from junmai_svc.service.configuration import RetentionSection, duration
 from junmai_svc.service.configuration_file import Loaded
-from junmai_svc.service.retention import Policy
+from junmai_svc.service.retention import Policies, Policy
 from junmai_svc.storage.errors import NotFoundError, UsageError
 
 JOURNAL_NAME = "journal.db"
@@ -58,19 +60,41 @@ def cache_folder(loaded: Loaded | None) -> Path:
 
 
 def retention(
-    loaded: Loaded | None, older_than: str | None, keep: Mapping[str, int | None]
-) -> Policy:
-    """The retention policy: what was said in the call over what is configured.
+    loaded: Loaded | None,
+    older_than: str | None = None,
+    keep: Mapping[str, int | None] | None = None,
+    store: str | None = None,
+) -> Policies:
+    """The retention policies: what was said in the call over what is configured.
+
+    For each database that is its own section if it has one, else the one of the store of this name,
+    else [retention].
 
     Raises:
         UsageError: a duration is none.
     """
-    section = loaded.configuration.retention if loaded else RetentionSection()
-    configured = {name: getattr(section, name) for name in keep}
-    said = {name: number for name, number in keep.items() if number is not None}
-    within = older_than or section.keep_within
+    said = {name: number for name, number in (keep or {}).items() if number is not None}
+    if loaded is None:
+        return Policies(_policy(RetentionSection(), older_than, said))
+    configuration = loaded.configuration
+    named = configuration.stores.get(store) if store else None
+    section = (named.retention if named else None) or configuration.retention
+    own: dict[PurePath, Policy] = {
+        counted_from(loaded.folder, Path(each.path)).absolute(): _policy(
+            each.retention, older_than, said
+        )
+        for each in configuration.databases
+        if each.retention
+    }
+    return Policies(_policy(section, older_than, said), own)
+
+
+def _policy(section: RetentionSection, older_than: str | None, said: Mapping[str, int]) -> Policy:
+    values = msgspec.structs.asdict(section)
+    within = older_than or values.pop("keep_within")
+    values.pop("keep_within", None)
     try:
-        return Policy(duration(within) if within else None, **(configured | said))
+        return Policy(duration(within) if within else None, **(values | dict(said)))
     except ValueError as error:
         raise UsageError(str(error), "Say 30d, 12h, 90m or 45s.") from error
 

@@ -5,12 +5,10 @@ What an event holds is input: a field that is missing or of another kind leaves 
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
 
+from junmai_svc.service.fields import Data, list_of, number_of, object_of, text_of
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.events import kind_of
-
-Data = Mapping[str, Any]
 
 SHORT = 12
 SHOWN = 5
@@ -66,8 +64,8 @@ def _raw(data: Data) -> str:
 
 
 def _planned(data: Data) -> str:
-    tables, carried = _list(data, "tables"), _list(data, "carried")
-    rules = _object(data, "rules")
+    tables, carried = list_of(data, "tables"), list_of(data, "carried")
+    rules = object_of(data, "rules")
     if "details" in data:
         return "Decided what to do; the whole plan is in the store"
     parts = [count(len(tables), "table")]
@@ -80,36 +78,36 @@ def _planned(data: Data) -> str:
 
 
 def _checked(data: Data) -> str:
-    failed, known = _object(data, "failed"), _object(data, "known")
+    failed, known = object_of(data, "failed"), object_of(data, "known")
     if "details" in data and not failed:
-        return f"Ran {count(_int(data, 'checks'), 'check')}"
+        return f"Ran {count(number_of(data, 'checks'), 'check')}"
     first = ", ".join(f"{name} ({number})" for name, number in list(failed.items())[:SHOWN])
     if failed:
         return f"{count(len(failed), 'check')} failed: {first}"
-    text = f"All {count(_int(data, 'checks'), 'check')} passed"
+    text = f"All {count(number_of(data, 'checks'), 'check')} passed"
     return text + (f"; {len(known)} found what the source has too" if known else "")
 
 
 def _verified(data: Data) -> str:
-    target = _text(data, "target")
+    target = text_of(data, "target")
     return f"Every value verified; published as {target}" if target else "Verified"
 
 
 def _failed(data: Data) -> str:
-    hint = _text(data, "hint")
-    text = f"Failed: {_text(data, 'message') or _text(data, 'error')}"
+    hint = text_of(data, "hint")
+    text = f"Failed: {text_of(data, 'message') or text_of(data, 'error')}"
     return f"{text}. {hint.rstrip('.')}" if hint else text
 
 
 def _abandoned(data: Data) -> str:
-    _, _, name = _text(data, "after").removeprefix("junmai.").rpartition(".v")[0].partition(".")
+    _, _, name = text_of(data, "after").removeprefix("junmai.").rpartition(".v")[0].partition(".")
     step = f" after {name.replace('_', ' ')}" if name else ""
-    found = _FOUND.get(_text(data, "found"), _text(data, "found"))
+    found = _FOUND.get(text_of(data, "found"), text_of(data, "found"))
     return f"The run died{step}; {found}" if found else f"The run died{step}"
 
 
 def _copied(data: Data) -> str:
-    text = f"{_text(data, 'table')}: {count(_int(data, 'rows'), 'row')}"
+    text = f"{text_of(data, 'table')}: {count(number_of(data, 'rows'), 'row')}"
     spent = data.get("microseconds")
     return text + (f" in {span(timedelta(microseconds=spent))}" if isinstance(spent, int) else "")
 
@@ -117,50 +115,50 @@ def _copied(data: Data) -> str:
 def _stored(data: Data) -> str:
     size = data.get("size")
     sized = f", {size:,} bytes" if isinstance(size, int) else ""
-    return f"Stored as {_text(data, 'snapshot')}{sized}, SHA-256 {_digest(data)}"
+    return f"Stored as {text_of(data, 'snapshot')}{sized}, SHA-256 {_digest(data)}"
 
 
 def _replay(data: Data) -> str:
     how = "Run again" if data.get("mode") == "execute" else "Looked at again"
-    return f"{how}: the {_text(data, 'of_kind')} {_text(data, 'of')}"
+    return f"{how}: the {text_of(data, 'of_kind')} {text_of(data, 'of')}"
 
 
 def _ended(verdict: str) -> Callable[[Data], str]:
-    return lambda data: f"{verdict}: {_text(data, 'message')}"
+    return lambda data: f"{verdict}: {text_of(data, 'message')}"
 
 
 def _prune_planned(data: Data) -> str:
-    kept = _object(data, "reasons")
+    kept = object_of(data, "reasons")
     return f"Decided about {count(len(kept), 'snapshot')}" if kept else "Decided what to keep"
 
 
 def _check_started(data: Data) -> str:
-    percent = _int(data, "percent")
+    percent = number_of(data, "percent")
     read = f", reading {percent}% of its data" if percent else ""
     return f"Asked to {'mend' if data.get('repair') else 'check'} {_say(data, 'store')}{read}"
 
 
 def _examined(data: Data) -> str:
-    damaged, sound = _list(data, "damaged"), _list(data, "sound")
+    damaged, sound = list_of(data, "damaged"), list_of(data, "sound")
     names = ", ".join(str(name) for name in damaged[:SHOWN])
     more = " …" if len(damaged) > SHOWN else ""
     return f"Damaged: {names}{more}" if damaged else f"Sound: {count(len(sound), 'snapshot')}"
 
 
 def _repaired(data: Data) -> str:
-    moved, lost = _int(data, "mended"), _int(data, "lost")
+    moved, lost = number_of(data, "mended"), number_of(data, "lost")
     text = f"Mended {count(moved, 'block')}"
     return f"{text}; {count(lost, 'block')} could not be had from anywhere" if lost else text
 
 
 def _deleted(data: Data) -> str:
-    names = _list(data, "snapshots")
+    names = list_of(data, "snapshots")
     shown = ", ".join(str(name) for name in names[:SHOWN])
     return f"Deleted {shown}{' …' if len(names) > SHOWN else ''}"
 
 
 def _findings(data: Data) -> str:
-    found = ", ".join(f"{name} ({number})" for name, number in _object(data, "findings").items())
+    found = ", ".join(f"{name} ({number})" for name, number in object_of(data, "findings").items())
     return f"Differences found: {found}"
 
 
@@ -193,17 +191,17 @@ _WORDS: Mapping[str, Callable[[Data], str]] = {
         if d.get("target")
         else f"Asked to prove the snapshot {_say(d, 'snapshot')}"
     ),
-    "verification.completed": lambda d: f"All {count(_int(d, 'checks'), 'check')} passed",
+    "verification.completed": lambda d: f"All {count(number_of(d, 'checks'), 'check')} passed",
     "verification.mismatch_found": _findings,
     "check.started": _check_started,
-    "check.finding": lambda d: _text(d, "problem"),
+    "check.finding": lambda d: text_of(d, "problem"),
     "check.examined": _examined,
     "check.repaired": _repaired,
-    "check.completed": lambda d: f"Whole: {count(_int(d, 'snapshots'), 'snapshot')}",
-    "check.damage_found": lambda d: f"Found {count(_int(d, 'findings'), 'damaged thing')}",
+    "check.completed": lambda d: f"Whole: {count(number_of(d, 'snapshots'), 'snapshot')}",
+    "check.damage_found": lambda d: f"Found {count(number_of(d, 'findings'), 'damaged thing')}",
     "prune.planned": _prune_planned,
     "prune.snapshot_deleted": _deleted,
-    "prune.completed": lambda d: f"Done; {count(_int(d, 'deleted'), 'snapshot')} deleted",
+    "prune.completed": lambda d: f"Done; {count(number_of(d, 'deleted'), 'snapshot')} deleted",
     "replay.started": _replay,
     "replay.confirmed": _ended("CONFIRMED"),
     "replay.reproduced": _ended("REPRODUCED"),
@@ -226,25 +224,5 @@ def _say(data: Data, name: str) -> str:
     return str(value) if isinstance(value, str | int) else "(not recorded)"
 
 
-def _text(data: Data, name: str) -> str:
-    value = data.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _int(data: Data, name: str) -> int:
-    value = data.get(name)
-    return value if isinstance(value, int) else 0
-
-
-def _object(data: Data, name: str) -> dict[str, Any]:
-    value = data.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _list(data: Data, name: str) -> list[Any]:
-    value = data.get(name)
-    return value if isinstance(value, list) else []
-
-
 def _digest(data: Data) -> str:
-    return f"{_text(data, 'checksum')[:SHORT]}…"
+    return f"{text_of(data, 'checksum')[:SHORT]}…"

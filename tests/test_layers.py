@@ -36,6 +36,7 @@ DOORS = {
     # The index of blocks is a cache of the store's own, no user's database.
     "sqlite3": (*DATABASES, "storage/snapshots/blocks/index.py"),
     "playhouse": (),
+    "jinja2": ("service/report_page.py",),
     "boto3": ("storage/backends/s3.py",),
     "botocore": ("storage/backends/s3.py",),
     "apprise": ("service/notify.py",),
@@ -99,6 +100,7 @@ def test_a_module_imports_only_what_its_room_may(module: str) -> None:
         ("service/migrate.py", "import peewee as p"),
         ("service/migrate.py", "from rich.table import Table"),
         ("service/progress.py", "import click"),
+        ("service/report.py", "from jinja2 import Template"),
         ("storage/snapshots/store.py", "import sqlite3"),
         ("storage/snapshots/blocks/packs.py", "import sqlite3"),
         ("storage/snapshots/blocks/keys.py", "from nacl import secret"),

@@ -79,9 +79,7 @@ def verify_proof(
     keys = trusted_through(trusted, proof.rotations)
     checkpoint = open_checkpoint(proof.signed, keys, journal_id=journal_id, where=where)
     leaf = leaf_hash(proof.entry)
-    if not proofs.is_included(
-        leaf, proof.position, checkpoint.size, proof.hashes, checkpoint.root
-    ):
+    if not proofs.is_included(leaf, proof.position, checkpoint.size, proof.hashes, checkpoint.root):
         raise IntegrityError(
             f"The entry in {where} is not at position {proof.position} of what was signed",
             "The proof was altered: ask for it again.",
@@ -100,13 +98,14 @@ def _decoded(stored: bytes, journal_id: str) -> EntryProof:
     if index is None or len(lines) > 3 + _MOST_HASHES:
         raise ValueError("its index or its hashes are not valid")
     extra = msgspec.json.decode(from_base64(lines[1].removeprefix("extra ")), type=_Extra)
-    rotations = (
-        decode_rotation(journal_id, msgspec.json.encode(each)) for each in extra.rotations
-    )
-    return EntryProof(
+    rotations = (decode_rotation(journal_id, msgspec.json.encode(each)) for each in extra.rotations)
+    proof = EntryProof(
         extra.entry.encode(),
         int(index[1]),
         tuple(from_base64(line) for line in lines[3:]),
         tuple(each for each in rotations if each is not None),
         signed,
     )
+    if proof.encoded() != stored:
+        raise ValueError("it is not in its one form")
+    return proof

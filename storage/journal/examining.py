@@ -18,6 +18,7 @@ from junmai_svc.storage.journal import events
 from junmai_svc.storage.journal.entry import decode, source_of
 from junmai_svc.storage.journal.folding import TELLING, Row, changes
 from junmai_svc.storage.journal.growing import GrowingTree
+from junmai_svc.storage.journal.upcasting import upcast
 
 SHOWN = 20
 STEP = 1024
@@ -174,8 +175,8 @@ class Examination:
 
     def _tell(self, number: int, entry: bytes) -> None:
         try:
-            event = decode(
-                entry, journal_id=self._journal_id, path=self._where, position=number
+            event = upcast(
+                decode(entry, journal_id=self._journal_id, path=self._where, position=number)
             )
         except IntegrityError:
             return  # it is among the damage already

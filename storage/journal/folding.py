@@ -15,6 +15,10 @@ import msgspec
 
 from junmai_svc.storage.journal.entry import Event, time_text
 from junmai_svc.storage.journal.events import CATALOGUE, OPERATIONS, Role, kind_of
+from junmai_svc.storage.journal.projection import PROOFS, SNAPSHOT_NAMED
+
+# Raised whenever equal events come to give other rows: kept ones are then built anew.
+FOLD = 1
 
 RUNS = "run"
 SNAPSHOTS = "snapshot"
@@ -26,9 +30,6 @@ Row = dict[str, Any]
 RowOf = Callable[[str, str], Row | None]
 Change = tuple[str, str, Row]
 
-# What ends the streams in which a snapshot was read whole and found right.
-_PROOFS = {"verification": "completed", "restore": "switched"}
-_SNAPSHOT_NAMED = {"backup_linked", "snapshot_taken", "stored"}
 
 # The only types of events that change a row.
 TELLING = frozenset(
@@ -37,14 +38,14 @@ TELLING = frozenset(
     if kind.category == "database"
     or (
         kind.category in OPERATIONS
-        and (kind.role is not Role.STEP or kind.name in _SNAPSHOT_NAMED | {"snapshot_deleted"})
+        and (kind.role is not Role.STEP or kind.name in SNAPSHOT_NAMED | {"snapshot_deleted"})
     )
 )
 
 _encoder = msgspec.json.Encoder(order="sorted")
 
 
-def changes(event: Event, row_of: RowOf) -> list[Change]:
+def changes(event: Event, row_of: RowOf) -> list[Change]:  # noqa: PLR0911  # one for each kind
     """Return the rows that an event changes, given those before it."""
     kind = kind_of(event.type)
     if kind is None:
@@ -56,7 +57,7 @@ def changes(event: Event, row_of: RowOf) -> list[Change]:
     if kind.role is Role.START:
         return [(RUNS, event.stream, _started(event, kind.category))]
     ends = kind.role is Role.TERMINAL
-    if not ends and kind.name not in _SNAPSHOT_NAMED and kind.name != "snapshot_deleted":
+    if not ends and kind.name not in SNAPSHOT_NAMED and kind.name != "snapshot_deleted":
         return []
     run = row_of(RUNS, event.stream)
     if run is None:
@@ -125,7 +126,7 @@ def _ended(event: Event, category: str, name: str, run: Row, row_of: RowOf) -> l
     message = _text(event, "message") or _text(event, "error")
     ended = run | {"status": name, "ended": time_text(event.time), "message": message}
     found: list[Change] = [(RUNS, event.stream, ended)]
-    if name == _PROOFS.get(category) and run["subject"] is not None:
+    if name == PROOFS.get(category) and run["subject"] is not None:
         proven = {"time": time_text(event.time), "run": event.stream, "position": event.position}
         found.append((PROVEN, run["subject"], proven))
     # It died between the manifest and its event.

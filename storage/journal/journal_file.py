@@ -1,5 +1,7 @@
-"""A journal's file looked at from outside, as a person who doubts it would: nothing is opened for
-writing, no trigger or head is believed, and what is wrong does not stop the looking.
+"""A journal's file looked at from outside, as by a person who doubts it.
+
+Nothing is opened for writing, no trigger and no head is believed, and what is wrong does not stop
+the looking.
 """
 
 import sqlite3
@@ -53,9 +55,7 @@ class JournalFile:
         stream = f"journal/{self.journal_id}"
         for position, entry in self._connection.execute(_OWN, (stream,)):
             try:
-                event = decode(
-                    entry, journal_id=self.journal_id, path=self.path, position=position
-                )
+                event = decode(entry, journal_id=self.journal_id, path=self.path, position=position)
             except IntegrityError:
                 continue  # examining the journal names it
             own.append(upcast(event))
@@ -95,7 +95,7 @@ def looking_at(path: Path) -> Iterator[JournalFile]:
 
     Raises:
         NotFoundError: there is none.
-        IntegrityError: it is no journal, of a newer format, or so damaged that SQLite can't read it.
+        IntegrityError: it is no journal, of a newer format, or SQLite can't read it.
         LockedError, AccessDeniedError, StorageUnavailableError: it can't be read.
     """
     path = path.absolute()

@@ -40,9 +40,7 @@ def journal_of(keys: Iterable[VerifierKey], where: Path) -> str:
     return name.removeprefix(_ORIGIN)
 
 
-def pinned(
-    path: Path | None, trusted: Iterable[VerifierKey], journal_id: str
-) -> Checkpoint | None:
+def pinned(path: Path | None, trusted: Iterable[VerifierKey], journal_id: str) -> Checkpoint | None:
     """Return the checkpoint that was seen last, None where none was yet.
 
     Raises:
@@ -68,8 +66,8 @@ def keep_pin(path: Path, signed: bytes) -> None:
 def _read(path: Path, what: str) -> bytes:
     if not path.is_file():
         raise NotFoundError(f"There is no {what} in {path}", "Check the path.")
-    with translated(f"read the {what}", path):
-        content = path.open("rb").read(note.MAX_BYTES + 1)
+    with translated(f"read the {what}", path), path.open("rb") as file:
+        content = file.read(note.MAX_BYTES + 1)
     if len(content) > note.MAX_BYTES:
         raise IntegrityError(f"{path} is no {what}: it is too long", "Check the path.")
     return content

@@ -1,7 +1,7 @@
 """The rows of `folding` kept in the journal's file, in the transactions that append its events.
 
 A row of its own says up to which position they were folded: where that is not the head, another
-version appended meanwhile, and the rows are built anew before they go on.
+version appended meanwhile or folds otherwise, and the rows are built anew before they go on.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,9 +12,9 @@ import peewee
 
 from junmai_svc.storage.journal import tables
 from junmai_svc.storage.journal.entry import Event
-from junmai_svc.storage.journal.folding import Row, changes, digest_of, encoded, folded
+from junmai_svc.storage.journal.folding import FOLD, Row, changes, digest_of, encoded, folded
 
-_HEAD = ("head", "")
+_HEAD = ("head", str(FOLD))
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -28,7 +28,8 @@ class Projected:
         self._of = tables.composed(
             database, rows.select(rows.value).where(rows.name == "", rows.key == "")
         )
-        self._put = tables.composed(database, rows.replace(name="", key="", value=""))
+        put = rows.replace(name="", key="", value="")  # type: ignore[no-untyped-call]
+        self._put = tables.composed(database, put)
         self._all = tables.composed(database, rows.select(rows.name, rows.key, rows.value))
         self._clear = tables.composed(database, rows.delete())
 
@@ -75,7 +76,7 @@ class Projected:
         return digest_of(rows)
 
     def _stored(self) -> dict[tuple[str, str], str]:
-        return {(n, key): value for n, key, value in self._all() if (n, key) != _HEAD}
+        return {(n, key): value for n, key, value in self._all() if n != _HEAD[0]}
 
     def _size(self) -> int:
         found = self._of(*_HEAD)

@@ -15,12 +15,13 @@ from junmai_svc.storage.journal.events import OPERATIONS, Role, kind_of
 RUNNING = "running"
 
 # What ends the streams in which a snapshot was read whole and found right.
-_PROOFS = {"verification": "completed", "restore": "switched", "drill": "proven"}
+PROOFS = {"verification": "completed", "restore": "switched", "drill": "proven"}
 # What ends the streams in which a snapshot was read and found damaged; a drill that failed for any
 # other reason says nothing of the snapshot.
 _DAMAGE = {"verification": "mismatch_found", "drill": "failed"}
 _DAMAGED_BYTES = {"IntegrityError", "ChecksumError"}
-_SNAPSHOT_NAMED = {"backup_linked", "snapshot_taken", "stored"}
+# The steps that name the snapshot which a run made.
+SNAPSHOT_NAMED = {"backup_linked", "snapshot_taken", "stored"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def fold_runs(events: Iterable[Event]) -> list[Run]:
             continue
         if kind.role is Role.START:
             runs[event.stream] = _started(event)
-        elif kind.name in _SNAPSHOT_NAMED:
+        elif kind.name in SNAPSHOT_NAMED:
             snapshots[event.stream] = _text(event, "snapshot")
         elif kind.role is Role.TERMINAL and event.stream in runs:
             snapshot = snapshots.pop(event.stream, None)
@@ -85,12 +86,12 @@ def fold_proven(events: Iterable[Event]) -> dict[str, datetime]:
     proven: dict[str, datetime] = {}
     for event in events:
         kind = kind_of(event.type)
-        if kind is None or kind.category not in _PROOFS:
+        if kind is None or kind.category not in PROOFS:
             continue
         snapshot = _text(event, "snapshot")
         if kind.role is Role.START and snapshot is not None:
             named[event.stream] = snapshot
-        elif kind.name == _PROOFS[kind.category] and event.stream in named:
+        elif kind.name == PROOFS[kind.category] and event.stream in named:
             proven[named[event.stream]] = event.time
     return proven
 
@@ -110,13 +111,13 @@ def fold_damaged(events: Iterable[Event], store: str) -> frozenset[str]:
         if kind.category == "check" and _is_in(event, store):
             damaged -= set(_texts(event, "sound"))
             damaged |= set(_texts(event, "damaged"))
-        if kind.category not in _PROOFS:
+        if kind.category not in PROOFS:
             continue
         snapshot = _text(event, "snapshot")
         if kind.role is Role.START and snapshot is not None and _is_in(event, store):
             named[event.stream] = snapshot
         elif kind.role is Role.TERMINAL and event.stream in named:
-            if kind.name == _PROOFS[kind.category]:
+            if kind.name == PROOFS[kind.category]:
                 damaged.discard(named[event.stream])
             elif kind.name == _DAMAGE.get(kind.category) and _tells_damage(event):
                 damaged.add(named[event.stream])

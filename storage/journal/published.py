@@ -1,12 +1,13 @@
 """What a journal remembers of each store: how much of it was published there.
 
-It is memory, no proof: it tells a store that was emptied from a new one, spares hashing all that was
+It is memory, no proof: it tells a store that was emptied from a new one, spares hashing what was
 published before, and is kept for each address alone, so that a copy of a store elsewhere raises no
-alarm. A count of the schema's changes goes with it, as who edits a journal has to drop its triggers.
+alarm. A count of the schema's changes goes with it: who edits a journal has to drop its triggers.
 """
 
-import sqlite3
 from dataclasses import dataclass
+
+import peewee
 
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.merkle import (
@@ -61,11 +62,11 @@ def remember(journal: Journal, store: str, tree: Published) -> None:
     with journal.within("write to", writing=True) as database:
         complete(database)
         tables = journal.tables
-        tables.published.replace(
+        tables.published.replace(  # type: ignore[no-untyped-call]
             store=store,
             size=tree.size,
             frontier=frontier_bytes(tree.frontier),
-            schema_version=_schema_version(database.connection()),
+            schema_version=_schema_version(database),
         ).execute()
         tables.head.update(published_size=tree.size, published_root=tree.root).where(
             tables.head.published_size < tree.size
@@ -91,9 +92,8 @@ def is_untouched(journal: Journal, tree: Published) -> bool:
         JunmaiError: as `Journal.read`.
     """
     with journal.within("read", writing=False) as database:
-        return _schema_version(database.connection()) == tree.schema_version
+        return _schema_version(database) == tree.schema_version
 
 
-def _schema_version(connection: sqlite3.Connection) -> int:
-    (version,) = connection.execute("PRAGMA schema_version").fetchone()
-    return int(version)
+def _schema_version(database: peewee.SqliteDatabase) -> int:
+    return int(database.pragma("schema_version"))

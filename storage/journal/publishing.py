@@ -1,4 +1,4 @@
-"""Publishing a journal into a store: entries, tree and signed checkpoints, only ever adding to them.
+"""Publishing a journal into a store: entries, tree and signed checkpoints, only ever added to.
 
 Order, each durable before the next: bundles, tiles, public key, numbered checkpoint, `checkpoint`;
 then what the journal remembers, then superseded partial ones are deleted. A crash in between leaves
@@ -159,7 +159,7 @@ def _put_numbered(
             "FORKED",
             checkpoint.size,
             f"{mirror.url} holds another checkpoint of this size, with another root",
-            "The journal was put back to an older state and went on. See `junmai-svc audit verify`.",
+            "The journal was put back to an older state and went on: `junmai-svc audit verify`.",
         )
 
 

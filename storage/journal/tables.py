@@ -102,9 +102,7 @@ class _JournalHead(peewee.Model):
 
 
 class _Published(peewee.Model):
-    """What each store was last seen to hold: size and frontier of the tree, and SQLite's count of
-    the changes of this file's schema at that time.
-    """
+    """What each store was last seen to hold, and how often the schema had changed by then."""
 
     store = peewee.TextField(primary_key=True)
     size = peewee.IntegerField()

@@ -119,3 +119,26 @@ def test_an_address_in_a_variable_is_taken_and_never_shown(
     said = program("--config", configured, "notify", "test", code=30, env=env)
     assert "127.0.0.1" in said.message
     assert secret not in said.out + said.err
+
+
+def test_every_command_logs_where_the_configuration_says_and_the_call_comes_over_it(
+    program: Program, configured: Path, source: Path
+) -> None:
+    log = program.folder / "junmai.log"
+    configured.write_text(f'{CONFIGURATION}[log]\nfile = "junmai.log"\n', encoding="utf-8")
+    backup = ("backup", "--source", source, "--store", "local")
+    assert program("--config", configured, *backup).log == []
+    assert '"backup.verified"' in log.read_text(encoding="utf-8")
+    size = log.stat().st_size
+    program("--config", configured, "--log-file", program.folder / "other.log", *backup)
+    assert log.stat().st_size == size
+    assert '"backup.verified"' in (program.folder / "other.log").read_text(encoding="utf-8")
+
+
+def test_the_configured_level_holds_unless_the_call_says_another(
+    program: Program, configured: Path, source: Path
+) -> None:
+    configured.write_text(f'{CONFIGURATION}[log]\nlevel = "error"\n', encoding="utf-8")
+    backup = ("backup", "--source", source, "--store", "local")
+    assert program("--config", configured, *backup).log == []
+    assert program("--config", configured, "--log-level", "info", *backup).log != []

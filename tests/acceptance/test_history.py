@@ -1,7 +1,6 @@
 """Claims about `history` and `show`: what is wanted, and as it was at any position or time."""
 
 import json
-import time
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,17 +10,18 @@ from tests.harness.databases import change, make_oldest
 from tests.harness.program import Program
 
 
-@pytest.fixture
-def journal(program: Program, source: Path) -> Path:
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A journal of two databases: backups of both, a failed and a good migration of the first."""
-    other = make_oldest(source.with_name("other.db"))
+    folder = tmp_path_factory.mktemp("history")
+    program = Program(folder)
+    source, other = (make_oldest(folder / name) for name in ("junmai.db", "other.db"))
     program("backup", "--source", other)
     change(source, "ALTER TABLE photos ADD COLUMN rating INTEGER")
     program("migrate", "--source", source, code=2)
     change(source, "ALTER TABLE photos DROP COLUMN rating")
-    time.sleep(0.01)
     program("migrate", "--source", source)
-    return source.with_name("journal.db")
+    return folder / "journal.db"
 
 
 def runs(program: Program, journal: Path, *options: str) -> list[dict[str, Any]]:
@@ -142,6 +142,9 @@ def test_a_run_is_written_as_a_page_that_needs_nothing_else(
     assert again["status"] == "verified"
     refused = program(*journal, "show", run["run"], "--html", tmp_path / "no" / "page", code=10)
     assert "page" in refused.message
+    assert "folder" in program(*journal, "show", run["run"], "--html", tmp_path, code=2).message
+    assert "junmai-svc/journal/" in text
+    assert f"audit verify --store {source.parent / 'backups'} --key FILE" in text
 
 
 def test_what_was_too_large_for_an_event_is_on_the_page_all_the_same(

@@ -19,7 +19,7 @@ from junmai_svc.service.jobs import Job
 from junmai_svc.service.notices import Trouble
 from junmai_svc.service.stopping import Stop
 
-LOOK = timedelta(seconds=10)
+LOOK = timedelta(seconds=30)
 
 
 class InTurn(BaseExecutor):  # type: ignore[misc]  # APScheduler has no types

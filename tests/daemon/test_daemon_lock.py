@@ -46,7 +46,9 @@ def test_a_note_is_read_back(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["journal.db.daemon.json"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": "x"}', b"\xff", bytes(range(192, 256))])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"pid": "x"}', b"\xff", bytes(range(192, 256))]
+)
 def test_a_note_that_can_not_be_read_says_nothing(tmp_path: Path, content: bytes) -> None:
     note_path(tmp_path / "journal.db").write_bytes(content)
     assert read_note(tmp_path / "journal.db") == Note()

@@ -7,10 +7,12 @@ import time
 
 import pytest
 from tests.daemon.installation import HEAD, NEVER_SOON, Installation
-from tests.harness.databases import make_oldest
+from tests.harness.databases import change
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signals")
 LOCKED = 11
+# What a backup takes long enough for to be caught in the middle.
+LARGE = "CREATE TABLE large AS SELECT randomblob(100000000) AS content"
 
 
 def ended(running: subprocess.Popen[str]) -> int:
@@ -37,8 +39,7 @@ def test_it_backs_up_on_its_schedule_and_a_signal_ends_it_with_0(
 
 @posix
 def test_it_stops_in_the_middle_of_a_backup_at_a_safe_point(installation: Installation) -> None:
-    installation.source.unlink()
-    make_oldest(installation.source, 60_000)
+    change(installation.source, LARGE)
     running = installation.start()
     installation.wait_for(lambda: list(installation.store.glob(".*.partial")), running)
     running.send_signal(signal.SIGTERM)
@@ -78,8 +79,7 @@ def test_a_second_signal_ends_it_at_once_and_the_next_start_closes_what_was_open
 def test_after_a_kill_the_next_start_closes_what_was_open_and_goes_on(
     installation: Installation,
 ) -> None:
-    installation.source.unlink()
-    make_oldest(installation.source, 60_000)
+    change(installation.source, LARGE)
     running = installation.start()
     installation.wait_for(lambda: list(installation.store.glob(".*.partial")), running)
     running.kill()

@@ -14,7 +14,8 @@ from tests.harness.small_disk import LARGE_ENOUGH, small_disk
 
 from junmai_svc.service.configuration_file import load
 from junmai_svc.service.context import now
-from junmai_svc.service.job_building import Surroundings, build_jobs
+from junmai_svc.service.job_building import build_jobs
+from junmai_svc.service.job_targets import Surroundings
 from junmai_svc.service.notices import Trouble
 from junmai_svc.service.progress import Silent
 from junmai_svc.storage.journal.journal import Journal
@@ -64,8 +65,9 @@ def recorded(installation: Installation) -> tuple[list[Run], dict[str, datetime]
 
 
 def test_a_week_of_hourly_backups_with_prune_and_drill(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+    quick_installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    installation = quick_installation
     monkeypatch.setenv("TZ", "Europe/Berlin")
     with installed(installation, WEEK, "0 * * * *") as world:
         world.run(7 * DAY)
@@ -89,8 +91,9 @@ def test_a_week_of_hourly_backups_with_prune_and_drill(
 
 
 def test_a_disk_that_is_full_for_half_a_day_loses_nothing_and_goes_on_with_room(
-    installation: Installation, tmp_path: Path
+    quick_installation: Installation, tmp_path: Path
 ) -> None:
+    installation = quick_installation
     with small_disk(tmp_path) as (place, resize):
         head = WEEK.replace('"data/backups"', f'"{place.as_posix()}/backups"')
         with installed(installation, head, "0 * * * *") as world:

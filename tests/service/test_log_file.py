@@ -1,5 +1,6 @@
 """Claims about the log's files: no line is lost or torn, and they stay as many and as large."""
 
+import io
 import json
 import logging
 import sys
@@ -102,3 +103,38 @@ def test_what_was_set_up_before_is_back_afterwards(tmp_path: Path) -> None:
         logging.getLogger("boto3").warning("outside too")
     assert len(lines(tmp_path / "inner")) == 1
     assert len(lines(tmp_path / "outer")) == 2
+
+
+class Terminal(io.StringIO):
+    """What looks like a terminal."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+
+def test_people_get_lines_that_they_can_read_and_no_name_steers_their_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("NO_COLOR", "1")
+    with logs.configured("info", people=True):
+        logs.log().info("job.done", database="ev\x1b[31mil", seconds=0.25)
+        logging.getLogger("boto3").warning("slow")
+    said = terminal.getvalue()
+    assert "job.done" in said
+    assert "seconds=0.25" in said
+    assert "slow" in said
+    assert "{" not in said
+    assert "\x1b" not in said
+
+
+def test_there_are_colours_where_they_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    with logs.configured("info", people=True):
+        logs.log().info("job.done")
+    assert "\x1b[" in terminal.getvalue()

@@ -18,9 +18,9 @@ from junmai_svc.service import views, views_run
 from junmai_svc.service.backup import Backup
 from junmai_svc.service.build import Copied
 from junmai_svc.service.context import StoreProblem
-from junmai_svc.service.execution import new_recipe
 from junmai_svc.service.migration import MigrateRequest, Migration
 from junmai_svc.service.plan import MigrationPlan, plan_migration
+from junmai_svc.service.recipe import new_recipe
 from junmai_svc.service.replace import Replaced
 from junmai_svc.service.restore import Restored
 from junmai_svc.service.verify import Verification
