@@ -1,4 +1,4 @@
-"""Drop the snapshots that a retention policy does not keep, and then what nothing leads to.
+"""Drop the snapshots that a retention policy does not keep, then what nothing leads to.
 
 The plan is recorded before anything is deleted. Manifests go first, then what they alone led to, so
 that an interrupt leaves bytes that nobody lists, never a manifest without its bytes. The next prune
@@ -22,7 +22,7 @@ from junmai_svc.storage.errors import JunmaiError
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.projection import fold_damaged, fold_proven
 from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Unreadable
-from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Locked
+from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Locked, Repacked
 
 # An event holds at most 65,535 bytes; a name and its reasons have well under 200.
 NAMES_PER_EVENT = 200
@@ -60,7 +60,8 @@ class PrunePlan:
 class Pruned:
     """A plan that was carried out; `run` is None where nothing had to be done.
 
-    `locked` are snapshots that an object lock keeps, `collected` tells of everything else.
+    `locked` are snapshots that an object lock keeps, `collected` tells of everything else, and
+    `repacked` of packs that were mostly dead and have been rewritten.
     """
 
     run: str | None
@@ -68,6 +69,7 @@ class Pruned:
     deleted: tuple[str, ...] = ()
     locked: tuple[Locked, ...] = ()
     collected: Collected = field(default_factory=Collected)
+    repacked: Repacked = field(default_factory=Repacked)
 
     @property
     def freed(self) -> int:
@@ -128,15 +130,25 @@ def prune(context: Context, policy: Policy | Policies) -> Pruned:
             context.progress.step("Deleting what nothing leads to", 1, "steps"),
         ):
             collected = store.collect()
+        with (
+            translated("rewrite what is mostly dead in", store.url),
+            context.progress.step("Rewriting what is mostly dead", 1, "steps"),
+        ):
+            repacked = store.repack()
+            if repacked.maps:
+                collected = collected.and_then(store.collect())
         this.finish(
             "completed",
             deleted=len(deleted),
             objects=len(collected.deleted),
             bytes=collected.freed,
+            repacked=len(repacked.packs),
             locked=[each.name for each in (*locked, *collected.locked)][:SHOWN],
-            problems=[problem.message for problem in collected.problems][:SHOWN],
+            problems=[problem.message for problem in (*collected.problems, *repacked.problems)][
+                :SHOWN
+            ],
         )
-        return Pruned(this.id, plan, tuple(deleted), tuple(locked), collected)
+        return Pruned(this.id, plan, tuple(deleted), tuple(locked), collected, repacked)
 
 
 def _sweep(store: SnapshotStore, when: datetime) -> None:

@@ -38,7 +38,7 @@ from junmai_svc.storage.snapshots.base import (
     require_checksum,
 )
 from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
-from junmai_svc.storage.snapshots.garbage import Collected, Garbage
+from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
 from junmai_svc.storage.snapshots.manifest import (
     NAME,
     STAMP,
@@ -263,6 +263,10 @@ class FileStore:
     def collect(self) -> Collected:
         """Delete nothing: an image without a manifest may be a person's own in this folder."""
         return Collected()
+
+    def repack(self) -> Repacked:
+        """Do nothing: images share nothing."""
+        return Repacked()
 
     def find(self, reference: str, database_name: str | None = None) -> Snapshot:
         """Return the snapshot of that name, or the newest one for `latest`.
