@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from junmai_svc.service.coverage import Coverage, failed_since
-from junmai_svc.service.observation import Job, JobOutcome, Listing, Observation, ProofOutcome
+from junmai_svc.service.observation import Job, JobOutcome, Listing, Observation
 from junmai_svc.service.phrases import ago, duration, listed, moment
 from junmai_svc.storage.journal.projection import Run
 
@@ -52,32 +52,37 @@ def attention(
         *(each for job in observation.jobs for each in _of_job(job, coverages, observation.now)),
         *_of_migrations(migrations, observation.now),
     ]
-    once = {each.text: each for each in reversed(found)}
-    return tuple(
-        sorted(
-            reversed(once.values()),
-            key=lambda each: (each.level is Level.NOTICE, each.rank),
-        )
-    )
+    once: dict[str, Attention] = {}
+    for each in found:
+        once.setdefault(each.text, each)
+    return tuple(sorted(once.values(), key=lambda each: (each.level is Level.NOTICE, each.rank)))
 
 
 def _of_coverage(coverage: Coverage, observation: Observation) -> Iterator[Attention]:
     now, database, store = observation.now, coverage.database, coverage.store
     job = failed_since(coverage)
+    overdue = _overdue(coverage, now) if coverage.is_overdue(now) else None
     if job is not None:
         where = f" to {store}" if job.store else ""
         yield Attention(
             Level.WRONG,
             0,
             f"The last backup of {database}{where} failed{_when(job.finished, now)}"
-            f"{_because(job.message)}{_in_a_row(job)}",
+            f"{_in_a_row(job)}{_because(job.message)}{f' {overdue}' if overdue else ''}",
             _next(job, now),
             database,
             store,
         )
+    elif overdue:
+        yield Attention(
+            Level.WRONG,
+            2,
+            overdue,
+            "See the daemon's log, or take one now with `junmai-svc backup`.",
+            database,
+            store,
+        )
     yield from _of_proof(coverage, observation)
-    if coverage.is_overdue(now):
-        yield _overdue(coverage, now)
     if coverage.last_good is not None and coverage.last_good.snapshot.taken > now:
         ahead = duration(coverage.last_good.snapshot.taken - now)
         yield Attention(
@@ -90,35 +95,26 @@ def _of_coverage(coverage: Coverage, observation: Observation) -> Iterator[Atten
         )
 
 
-def _overdue(coverage: Coverage, now: datetime) -> Attention:
-    database, store = coverage.database, coverage.store
+def _overdue(coverage: Coverage, now: datetime) -> str:
     good = coverage.last_good
     if good is None:
-        text = f"{database} has no good snapshot in {store} at all."
-    else:
-        old = duration(now - good.snapshot.taken)
-        due = f"; one was due {ago(coverage.due, now)}" if coverage.due else ""
-        text = f"The newest good snapshot of {database} in {store} is {old} old{due}."
-    hint = "See the daemon's log, or take one now: junmai-svc backup."
-    return Attention(Level.WRONG, 2, text, hint, database, store)
+        return f"There is no good snapshot of {coverage.database} in {coverage.store} at all."
+    old = duration(now - good.snapshot.taken)
+    due = f"; one was due {ago(coverage.due, now)}" if coverage.due else ""
+    return f"The newest good snapshot of {coverage.database} in {coverage.store} is {old} old{due}."
 
 
 def _of_proof(coverage: Coverage, observation: Observation) -> Iterator[Attention]:
     now, database, store = observation.now, coverage.database, coverage.store
-    failed = [
-        point
-        for point in coverage.history
-        if point.proof is not None and point.proof.outcome is ProofOutcome.FAILED
-    ]
-    if failed:
-        point = failed[-1]
-        assert point.proof is not None  # noqa: S101
-        others = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
+    failed = max(coverage.failed_proofs, key=lambda point: point.proved, default=None)
+    if failed is not None and failed.proof is not None:
+        others = len(coverage.failed_proofs) - 1
         yield Attention(
-            Level.WRONG,
+            Level.WRONG if coverage.fails_proof else Level.NOTICE,
             1,
-            f"The snapshot {point.snapshot.name} of {database} in {store} failed its proof"
-            f"{_when(point.proof.when, now)}{others}{_because(point.proof.message)}",
+            f"The snapshot {failed.snapshot.name} of {database} in {store} failed its proof"
+            f"{_when(failed.proved, now)}{f', and {others} more' if others else ''}"
+            f"{_because(failed.proof.message)}",
             "Don't rely on it. Take a new backup, and look at the store's disk.",
             database,
             store,
@@ -127,7 +123,7 @@ def _of_proof(coverage: Coverage, observation: Observation) -> Iterator[Attentio
         return
     # Weighed by the proof, or the first snapshot there could have been one of.
     proven = coverage.last_proven
-    since = proven.proof.when if proven and proven.proof else coverage.history[0].snapshot.taken
+    since = proven.proved if proven else coverage.history[0].snapshot.taken
     due = observation.drill.next_after(since)
     late = due + max(timedelta(hours=1), (observation.drill.next_after(due) - due) / 2)
     if now > late:
@@ -185,10 +181,9 @@ def _of_job(job: Job, coverages: Iterable[Coverage], now: datetime) -> Iterator[
     if job.name == "backup" or job.outcome is not JobOutcome.FAILED:
         return
     failed_proof = job.name == "drill" and any(
-        point.proof is not None and point.proof.outcome is ProofOutcome.FAILED
+        coverage.fails_proof
         for coverage in coverages
         if job.database in {coverage.database, None} and job.store in {coverage.store, None}
-        for point in coverage.history
     )
     if not failed_proof:
         of = f" of {job.database}" if job.database else ""
@@ -197,7 +192,7 @@ def _of_job(job: Job, coverages: Iterable[Coverage], now: datetime) -> Iterator[
             Level.WRONG,
             5,
             f"The last {job.name}{of}{where} failed{_when(job.finished, now)}"
-            f"{_because(job.message)}{_in_a_row(job)}",
+            f"{_in_a_row(job)}{_because(job.message)}",
             _next(job, now),
             job.database,
             job.store,

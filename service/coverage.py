@@ -6,7 +6,7 @@ best, and a proof counts only for the store whose bytes were read.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from junmai_svc.service.observation import (
@@ -29,7 +29,7 @@ class State(StrEnum):
     """How a database stands in a store, from best to worst.
 
     DUE: a backup is due and has time yet. UNKNOWN: the store did not answer. OVERDUE: a backup
-    should have been there by now. FAILING: the last backup failed, or the newest snapshot is bad.
+    should have been there by now. FAILING: the last backup failed, or the last proof did.
     """
 
     OK = "ok"
@@ -55,6 +55,16 @@ class Point:
     def proven(self) -> bool:
         """True where the last attempt proved it."""
         return self.proof is not None and self.proof.outcome is ProofOutcome.PROVEN
+
+    @property
+    def failed(self) -> bool:
+        """True where the last attempt found it damaged."""
+        return self.proof is not None and self.proof.outcome is ProofOutcome.FAILED
+
+    @property
+    def proved(self) -> datetime:
+        """When that attempt was; for one that was never tried, before all others."""
+        return self.proof.when if self.proof is not None else datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,21 @@ class Coverage:
     def newest(self) -> Point | None:
         """The newest snapshot of all that were not taken only to undo something."""
         return next((p for p in reversed(self.history) if not p.snapshot.reason.is_undo), None)
+
+    @property
+    def failed_proofs(self) -> tuple[Point, ...]:
+        """The snapshots that failed their proof, oldest first."""
+        return tuple(point for point in self.history if point.failed)
+
+    @property
+    def fails_proof(self) -> bool:
+        """True where the newest snapshot failed its proof, or the last proof of any failed."""
+        newest = self.newest
+        if newest is not None and newest.failed:
+            return True
+        decided = [p for p in self.history if p.proven or p.failed]
+        last = max(decided, key=lambda p: (p.proved, p.snapshot.taken), default=None)
+        return last is not None and last.failed
 
     def is_overdue(self, now: datetime) -> bool:
         """True where a snapshot should have been there by now, and the store was seen without."""
@@ -134,8 +159,10 @@ def cover(
     listing = next((each for each in observation.listings if each.store == store), Listing(store))
     history = tuple(
         Point(snapshot, proofs.get((store, snapshot.name)))
-        for snapshot in sorted(listing.snapshots, key=lambda each: (each.taken, each.name))
-        if snapshot.database == watched.name
+        for snapshot in sorted(
+            (each for each in listing.snapshots if each.database == watched.name),
+            key=lambda each: (each.taken, each.name),
+        )
     )
     good = next((p for p in reversed(history) if _is_good(p)), None)
     due, overdue = deadlines(watched, good, observation.started)
@@ -196,13 +223,12 @@ def failed_since(coverage: Coverage) -> Job | None:
 
 
 def _is_good(point: Point) -> bool:
-    failed = point.proof is not None and point.proof.outcome is ProofOutcome.FAILED
-    return not failed and not point.snapshot.reason.is_undo
+    return not point.failed and not point.snapshot.reason.is_undo
 
 
 def _judged(coverage: Coverage, now: datetime) -> Coverage:
     states = {
-        State.FAILING: failed_since(coverage) is not None or coverage.newest != coverage.last_good,
+        State.FAILING: failed_since(coverage) is not None or coverage.fails_proof,
         State.OVERDUE: coverage.is_overdue(now),
         State.UNKNOWN: coverage.listing.problem is not None or coverage.listing.looked is None,
         State.DUE: coverage.due is not None and now >= coverage.due,

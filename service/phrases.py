@@ -25,6 +25,15 @@ def ago(when: datetime, now: datetime) -> str:
     return f"{duration(now - when)} ago" if when <= now else f"in {duration(when - now)}"
 
 
+def short(span: timedelta) -> str:
+    """Return a span for where there is little room, such as "17 min"; never negative."""
+    seconds = max(0, int(span.total_seconds()))
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= (2 if unit != "min" else 1) * length:
+            return f"{seconds // length:,} {unit}"
+    return f"{seconds} s"
+
+
 def size(count: int) -> str:
     """Return a number of bytes with two digits that matter, such as "4.6 MB"."""
     number, unit = float(count), 0

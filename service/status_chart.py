@@ -62,11 +62,10 @@ class Chart:
         """The sizes as a line of steps over 100 units of width: the data of an SVG path."""
         if not self.columns:
             return ""
-        parts = [f"M{self.columns[0].x:.2f} {self.columns[0].size_y:.1f}"]
-        for column in self.columns[1:]:
-            parts.append(f"H{column.x:.2f}V{column.size_y:.1f}")
+        first, *others = self.columns
         last = self.columns[-1]
-        return "".join([*parts, f"H{last.x + last.width:.2f}"])
+        steps = "".join(f"H{column.x:.2f}V{column.size_y:.1f}" for column in others)
+        return f"M{first.x:.2f} {first.size_y:.1f}{steps}H{last.x + last.width:.2f}"
 
     @property
     def area(self) -> str:

@@ -21,7 +21,8 @@ from junmai_svc.service.status import DatabaseStatus, Status
 from junmai_svc.service.status_chart import Chart, Column
 from junmai_svc.storage.journal.projection import RUNNING, Run
 
-LATEST = 10
+LATEST = 10  # snapshots in a table
+MOST = 8  # sentences before the rest is folded away
 
 _GOOD = frozenset({"verified", "switched", "completed", "reproduced", "stored"})
 _LOOK = frozenset({"mismatch_found", "diverged", "rolled_back", "reverted", "abandoned"})
@@ -77,7 +78,10 @@ def render_page(status: Status) -> bytes:
         status=status,
         now=status.now,
         charts=charts,
+        places=sum(len(database.stores) for database in status.databases),
+        stores=dict.fromkeys(c.store for each in status.databases for c in each.stores),
         drawn=any(row.chart.columns for rows in charts for row in rows),
+        most=MOST,
         headline=headline(status),
         summary=summary(status),
         tone=tone,
@@ -116,10 +120,10 @@ def summary(status: Status) -> str:
         return "The daemon runs, and has no database to back up."
     proven = sum(c.last_proven is not None for d in status.databases for c in d.stores)
     places = sum(len(d.stores) for d in status.databases)
+    where = "every place" if proven == places else f"{proven} of {places} places"
     return (
-        f"{_count(databases, 'database')}, {_count(stores, 'store')},"
-        f" {_count(snapshots, 'snapshot')};"
-        f" {'each' if proven == places else f'{proven} of {places}'} with a proven one."
+        f"{_count(databases, 'database')} in {_count(stores, 'store')},"
+        f" {_count(snapshots, 'snapshot')}. A proven snapshot in {where}."
     )
 
 
@@ -173,6 +177,15 @@ def _spoken(column: Column) -> str:
     return ", ".join(parts)
 
 
+def _coded(text: str) -> Markup:
+    """The text with what stands between backquotes as code."""
+    parts = text.split("`")
+    return Markup().join(
+        Markup("<code>{}</code>").format(part) if number % 2 and number < len(parts) - 1 else part
+        for number, part in enumerate(parts)
+    )
+
+
 def _run_tone(run: Run) -> str:
     if run.status == RUNNING:
         return State.DUE.value
@@ -192,7 +205,9 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters |= {
         "ago": phrases.ago,
+        "coded": _coded,
         "duration": phrases.duration,
+        "short": phrases.short,
         "size": phrases.size,
         "moment": phrases.moment,
         "day": lambda when: f"{when:%Y-%m-%d}",

@@ -1,4 +1,7 @@
-"""The status as plain data, for `/status.json`. Pure; ages in seconds, sizes in bytes, times in UTC."""
+"""The status as plain data, for `/status.json`. Pure.
+
+Ages are in seconds, sizes in bytes, times in UTC.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any

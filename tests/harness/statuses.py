@@ -30,6 +30,7 @@ class Every:
         self.period = period
 
     def next_after(self, when: datetime) -> datetime:
+        """Return the first multiple that is later."""
         epoch = datetime(1970, 1, 1, tzinfo=UTC)
         return epoch + ((when - epoch) // self.period + 1) * self.period
 
@@ -63,7 +64,7 @@ def snapshots(
     database: str, count: int, *, size: int = 40_000_000, seed: int = 1, new: bool = True
 ) -> tuple[StoredSnapshot, ...]:
     """Hourly snapshots up to the last full hour, of a database that grows."""
-    dice = random.Random(seed)
+    dice = random.Random(seed)  # noqa: S311
     found, last = [], NOW.replace(minute=0)
     for number in range(count):
         growth = dice.choice([0, 40_000, 400_000, 400_000, 1_600_000])
