@@ -126,8 +126,10 @@ class BlockImages:
                     ) from error
                 tried = image_map
 
-    def map(self, name: str) -> ImageMap:
+    def map(self, name: str, content: bytes | None = None) -> ImageMap:
         """Return a map from the store itself, never from the cache.
+
+        With `content` it is the one of these bytes; what it builds on comes from the store.
 
         Raises:
             IntegrityError: it, or the one that it builds on, is damaged or gone.
@@ -135,6 +137,8 @@ class BlockImages:
         """
 
         def get(wanted: str) -> bytes:
+            if content is not None and wanted == name:
+                return content
             try:
                 return self.backend.get(map_object(wanted), LARGEST_MAP)
             except NotFoundError as error:
