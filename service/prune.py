@@ -7,16 +7,18 @@ takes them away.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from junmai_svc.service.context import Context
 from junmai_svc.service.details import fitting
+from junmai_svc.service.logs import log
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.publish import publish_intent
 from junmai_svc.service.retention import Candidate, Decision, Policies, Policy, decide
 from junmai_svc.storage.backends.base import RetainedError
 from junmai_svc.storage.databases.failures import translated
+from junmai_svc.storage.errors import JunmaiError
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.projection import fold_damaged, fold_proven
 from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Unreadable
@@ -26,6 +28,8 @@ from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Locked, Rep
 NAMES_PER_EVENT = 200
 # Locked objects and problems that are named in an event; there may be many thousands.
 SHOWN = 100
+# What is being written for so long is not being written any more.
+UNFINISHED = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,7 @@ def prune(context: Context, policy: Policy | Policies) -> Pruned:
     store = context.store
     with translated("tidy up in", store.url):
         store.tidy()
+    _sweep(store, context.clock())
     plan = plan_prune(store, context.journal, policy, context.clock())
     if not plan.dropped and not plan.garbage.objects:
         return Pruned(None, plan, collected=Collected(problems=plan.garbage.problems))
@@ -144,6 +149,14 @@ def prune(context: Context, policy: Policy | Policies) -> Pruned:
             ],
         )
         return Pruned(this.id, plan, tuple(deleted), tuple(locked), collected, repacked)
+
+
+def _sweep(store: SnapshotStore, when: datetime) -> None:
+    """Remove what writers that died left unfinished; that it can't be is no reason to stop."""
+    try:
+        store.backend.sweep(when - UNFINISHED)
+    except JunmaiError as problem:
+        log().warning("prune.not_swept", store=store.url, problem=problem.message)
 
 
 def _drop(

@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from uuid import uuid4
 
 import msgspec
 
@@ -164,10 +163,7 @@ class FileStore:
             OSError: it can't be written.
         """
         digest = hashlib.sha256(content).hexdigest()
-        path = self.folder / DETAILS / f"{digest}.json"
-        if not path.exists():
-            make_folder(path.parent)
-            write_durably(path, content, uuid4().hex)  # nobody else can have staged it
+        self.backend.put(f"{DETAILS}/{digest}.json", content, if_absent=True)
         return digest
 
     def get_details(self, digest: str) -> bytes:
