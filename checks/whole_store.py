@@ -12,7 +12,10 @@ from junmai_svc.storage.snapshots.base import Snapshot, Unreadable
 from junmai_svc.storage.snapshots.manifest import read_manifest
 
 STEP = 8 << 20
-COPY_HINT = "Restore another snapshot, or copy this one from another store."
+COPY_HINT = (
+    "Restore another snapshot; `junmai-svc check --repair --from STORE` puts this one back from"
+    " another store that has it."
+)
 
 Tick = Callable[[int], None]
 

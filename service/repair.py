@@ -131,7 +131,8 @@ def _mend_blocks(
         for finding in before.findings
         if finding.name in {pack_object(name) for name in mended.left}
     )
-    return before, replace(after, whole=True, findings=(*after.findings, *left)), mended, back
+    after = replace(after, whole=True, read=before.read, findings=(*after.findings, *left))
+    return before, after, mended, back
 
 
 def _wanted(work: Repair, found: BlockLook) -> frozenset[str]:

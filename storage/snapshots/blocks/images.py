@@ -108,12 +108,19 @@ class BlockImages:
         """Write an image into a new local file, durably, and return its SHA-256 in hex.
 
         Raises:
-            IntegrityError: the map or a pack is damaged or gone.
+            IntegrityError: the map or a pack is damaged or gone; nothing was written where it
+                shows before the first block.
             JunmaiError: the store can't be read.
         """
         tried: ImageMap | None = None
         while True:
             image_map = self.map(manifest.map)
+            if (image_map.image, image_map.size) != (manifest.checksum, manifest.file_size):
+                raise IntegrityError(
+                    f"Map {manifest.map} in {self.backend.url} is not of the image of"
+                    f" {manifest.name}",
+                    "Restore another snapshot, and check the store.",
+                )
             try:
                 return self._restore(image_map, path, tick if tried is None else None)
             except NotFoundError as error:
