@@ -108,12 +108,19 @@ class BlockImages:
         """Write an image into a new local file, durably, and return its SHA-256 in hex.
 
         Raises:
-            IntegrityError: the map or a pack is damaged or gone.
+            IntegrityError: the map or a pack is damaged or gone; nothing was written where it
+                shows before the first block.
             JunmaiError: the store can't be read.
         """
         tried: ImageMap | None = None
         while True:
             image_map = self.map(manifest.map)
+            if (image_map.image, image_map.size) != (manifest.checksum, manifest.file_size):
+                raise IntegrityError(
+                    f"Map {manifest.map} in {self.backend.url} is not of the image of"
+                    f" {manifest.name}",
+                    "Restore another snapshot, and check the store.",
+                )
             try:
                 return self._restore(image_map, path, tick if tried is None else None)
             except NotFoundError as error:
@@ -126,8 +133,10 @@ class BlockImages:
                     ) from error
                 tried = image_map
 
-    def map(self, name: str) -> ImageMap:
+    def map(self, name: str, content: bytes | None = None) -> ImageMap:
         """Return a map from the store itself, never from the cache.
+
+        With `content` it is the one of these bytes; what it builds on comes from the store.
 
         Raises:
             IntegrityError: it, or the one that it builds on, is damaged or gone.
@@ -135,6 +144,8 @@ class BlockImages:
         """
 
         def get(wanted: str) -> bytes:
+            if content is not None and wanted == name:
+                return content
             try:
                 return self.backend.get(map_object(wanted), LARGEST_MAP)
             except NotFoundError as error:
