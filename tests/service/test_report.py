@@ -119,6 +119,8 @@ def prune(name: str) -> View:
         "bytes": 0,
         "locked_snapshots": [],
         "locked_objects": [{"name": f"object {name}", "until": "2025-02-08T12:00:00+00:00"}],
+        "repacked": {"packs": 1, "maps": 2},
+        "not_repacked": [],
         "problems": [{"problem": f"damage {name}", "hint": f"hint {name}"}],
         "unreadable": [{"problem": f"problem {name}"}],
     }
