@@ -1,23 +1,25 @@
-"""What a running daemon looks at to tell how everything stands: stores, journal, its own jobs.
+"""What the running daemon looks at for its page and its metrics: values for `service.status`.
 
-Stores are listed once a minute at most, whoever asks how often; one that does not answer keeps what
-was seen of it before. The journal and the jobs are looked at each time.
+Nobody who asks waits for a store: listings are those of the last look. Looked at again is a store
+in which a job has ended since, or one that was not looked at for a while; in a thread of its own,
+so a store that does not answer keeps neither the page nor the others waiting.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections import deque
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path, PurePath
+from functools import partial
+from pathlib import Path
 
 from junmai_svc.service.configuration import DatabaseSection, duration
 from junmai_svc.service.configuration_file import Loaded
 from junmai_svc.service.context import now
 from junmai_svc.service.daemon_run import Inside
-from junmai_svc.service.history import show_run
 from junmai_svc.service.job_memory import Course
-from junmai_svc.service.job_targets import path_of, stores_of
+from junmai_svc.service.job_targets import path_of, stores_in_use, stores_of, subject_of
+from junmai_svc.service.last_backups import absolute, folder_of
 from junmai_svc.service.observation import (
     Job,
     JobOutcome,
@@ -29,234 +31,218 @@ from junmai_svc.service.observation import (
     StoredSnapshot,
     Watched,
 )
-from junmai_svc.service.page import page_text
 from junmai_svc.service.schedule import parse
-from junmai_svc.service.status import Status, fold_status
-from junmai_svc.service.status_server import StatusServer
 from junmai_svc.service.stores import Named, open_store, place_of
 from junmai_svc.service.version import __version__
 from junmai_svc.service.wiring import open_journal
-from junmai_svc.storage.errors import JunmaiError, NotFoundError
-from junmai_svc.storage.journal.folding import RUNS, Row, rows_named
+from junmai_svc.storage.databases.failures import translated
+from junmai_svc.storage.errors import JunmaiError
+from junmai_svc.storage.journal.entry import Event
+from junmai_svc.storage.journal.events import Role, kind_of
 from junmai_svc.storage.journal.journal import Journal
-from junmai_svc.storage.journal.projection import Run
+from junmai_svc.storage.journal.projection import Run, fold_runs
 from junmai_svc.storage.journal.published import published_to
+from junmai_svc.storage.snapshots.base import Snapshot
 
-LISTED = timedelta(minutes=1)
-
-# What each end of a run says of the snapshot that it was about.
-_OUTCOMES = {
-    "verification.completed": ProofOutcome.PROVEN,
-    "verification.mismatch_found": ProofOutcome.FAILED,
-    "restore.switched": ProofOutcome.PROVEN,
-    "drill.proven": ProofOutcome.PROVEN,
-    "drill.failed": ProofOutcome.FAILED,
-    "drill.inconclusive": ProofOutcome.INCONCLUSIVE,
-}
-
-
-def page_beside(inside: Inside) -> AbstractContextManager[object]:
-    """Return the server of the status page of a running daemon, as its configuration says.
-
-    Raises:
-        JunmaiError: its address can't be listened on.
-    """
-    observer = Observer(inside)
-    listen = inside.loaded().configuration.status.listen
-    return StatusServer(listen, observer.status, observer.report)
+AGAIN = timedelta(minutes=15)
+RECENT_EVENTS = 1_500
+MIGRATION_EVENTS = 300
+PROOFS = 2_000
 
 
 class Observer:
-    """Looks for one daemon; may be asked from any thread."""
+    """Gathers what is known; `observe` may be called from any thread."""
 
-    def __init__(self, inside: Inside, clock: Callable[[], datetime] = now) -> None:
+    def __init__(self, inside: Inside) -> None:
         self._inside = inside
-        self._clock = clock
         self._listings: dict[str, Listing] = {}
+        self._looking: set[str] = set()
+        self._story = _Story()
         self._lock = threading.Lock()
 
-    def status(self) -> Status:
-        """Return how everything stands now; what can't be looked at is said in it."""
-        when, loaded = self._clock(), self._inside.loaded()
+    def observe(self) -> Observation:
+        """Return all that is known by now, and see to it that more is known soon."""
+        moment, loaded = now(), self._inside.loaded()
+        configuration, stores = loaded.configuration, list(stores_in_use(loaded))
+        for store in stores:
+            self._look_again(store, loaded, moment)
+        urls = {_url(loaded, store): store for store in stores}
+        facts = self._read_on(urls)
         with self._lock:
-            listings = tuple(self._listing(loaded, name, when) for name in _stores(loaded))
-        runs, proofs, facts = self._journal(loaded)
-        drill = loaded.configuration.drill.schedule
-        observation = Observation(
-            when,
-            self._inside.memory.started,
+            listings = tuple(self._listings[store] for store in stores)
+            runs, proofs = self._story.runs(), tuple(self._story.proofs(urls))
+        planned = self._inside.planned()
+        memory = self._inside.memory
+        return Observation(
+            moment,
+            memory.started,
             __version__,
-            tuple(_watched(loaded, section) for section in loaded.configuration.databases),
+            tuple(_watched(loaded, section) for section in configuration.databases),
             listings,
             proofs,
-            runs,
-            tuple(self._jobs()),
+            tuple(runs),
+            tuple(
+                _job(each, planned.get(each.job), memory.succeeded(each.part.subject))
+                for each in memory.courses()
+            ),
             facts,
-            parse(drill) if drill else None,
+            parse(configuration.drill.schedule) if configuration.drill.schedule else None,
         )
-        return fold_status(observation)
 
-    def report(self, run: str) -> str | None:
-        """Return the page of a run, None where there is none."""
-        try:
-            with open_journal(self._inside.journal, create=False) as journal:
-                found, events = show_run(journal, run)
-                return page_text(journal, found, events, self._inside.loaded())
-        except NotFoundError:
-            return None
-
-    def _listing(self, loaded: Loaded, name: str, when: datetime) -> Listing:
-        known = self._listings.get(name, Listing(name))
-        if known.looked is not None and timedelta(0) <= when - known.looked < LISTED:
-            return known
-        try:
-            found = _listed(loaded, name, when)
-        except NotFoundError:
-            found = Listing(name, when)  # nothing was ever stored there
-        except JunmaiError as problem:
-            found = replace(known, looked=when, problem=problem.message)
-        self._listings[name] = found
-        return found
-
-    def _journal(self, loaded: Loaded) -> tuple[tuple[Run, ...], tuple[Proof, ...], JournalFacts]:
+    def _read_on(self, urls: Mapping[str, str]) -> JournalFacts:
         path = self._inside.journal
         try:
-            with open_journal(path, create=False) as journal:
-                size = path.stat().st_size
-                rows = [*rows_named(journal.projection(), RUNS)]
-                places = _addresses(loaded)
-                facts = _facts(journal, size, places)
+            with self._lock, open_journal(path, create=False) as journal:
+                self._story.read_on(journal)
+                size = journal.head().size
+                trees = [published_to(journal, url) for url in urls]
+            stored = sum(p.stat().st_size for p in (path, Path(f"{path}-wal")) if p.exists())
+        except (JunmaiError, OSError) as problem:
+            return JournalFacts(problem=str(problem))
+        least = min((tree.size if tree else 0 for tree in trees), default=None)
+        subjects = [subject_of("publish", None, store) for store in urls.values()]
+        times = [self._inside.memory.succeeded(subject) for subject in subjects]
+        known = [when for when in times if when is not None]
+        published = min(known) if len(known) == len(times) and known else None
+        return JournalFacts(stored, size, None if least is None else size - least, published)
+
+    def _look_again(self, store: str, loaded: Loaded, moment: datetime) -> None:
+        with self._lock:
+            looked = self._listings.setdefault(store, Listing(store)).looked
+            ended = [
+                each.finished
+                for each in self._inside.memory.courses()
+                if each.part.store == store and each.finished is not None
+            ]
+            fresh = (
+                looked is not None
+                and moment - looked < AGAIN
+                and not any(when >= looked for when in ended)
+            )
+            if fresh or store in self._looking:
+                return
+            self._looking.add(store)
+        look = partial(self._look, store, loaded)
+        threading.Thread(target=look, name="look", daemon=True).start()
+
+    def _look(self, store: str, loaded: Loaded) -> None:
+        moment = now()
+        try:
+            found = _listed(store, loaded, moment)
         except (JunmaiError, OSError) as problem:
             message = problem.message if isinstance(problem, JunmaiError) else str(problem)
-            return (), (), JournalFacts(problem=message)
-        rows.sort(key=lambda each: int(each[1]["position"]), reverse=True)
-        proofs = tuple(_proofs((row for _, row in rows), places))
-        return tuple(_run(stream, row) for stream, row in rows), proofs, facts
-
-    def _jobs(self) -> Iterator[Job]:
-        memory, planned = self._inside.memory, self._inside.planned()
-        for course in memory.courses():
-            succeeded = memory.succeeded(course.part.subject)
-            yield _job(course, succeeded, planned.get(course.job))
+            with self._lock:
+                found = replace(self._listings[store], looked=moment, problem=message)
+        with self._lock:
+            self._listings[store] = found
+            self._looking.discard(store)
 
 
-def _stores(loaded: Loaded) -> list[str]:
-    named = [s for d in loaded.configuration.databases for s in stores_of(loaded, d)]
-    return [*dict.fromkeys((*named, *loaded.configuration.stores))]
+class _Story:
+    """What the journal told lately: the newest events, those of migrations, and all proofs."""
+
+    def __init__(self) -> None:
+        self._position = -1
+        self._recent: deque[Event] = deque(maxlen=RECENT_EVENTS)
+        self._migrations: deque[Event] = deque(maxlen=MIGRATION_EVENTS)
+        self._begun: dict[str, Event] = {}
+        self._proofs: deque[Proof] = deque(maxlen=PROOFS)
+
+    def read_on(self, journal: Journal) -> None:
+        for event in journal.read(after=self._position):
+            self._position = event.position
+            kind = kind_of(event.type)
+            category = kind.category if kind else ""
+            (self._migrations if category == "migration" else self._recent).append(event)
+            if category in {"drill", "verification"} and kind is not None:
+                self._hear(event, kind.name, kind.role)
+
+    def runs(self) -> list[Run]:
+        both = [*self._migrations, *self._recent]
+        return fold_runs(sorted(both, key=lambda event: event.position))
+
+    def _hear(self, event: Event, name: str, role: Role) -> None:
+        if role is Role.START:
+            self._begun[event.stream] = event
+        elif role is Role.TERMINAL and event.stream in self._begun:
+            start = self._begun.pop(event.stream)
+            outcome = _OUTCOMES.get(name, ProofOutcome.INCONCLUSIVE)
+            snapshot = start.data.get("snapshot")
+            if isinstance(snapshot, str):
+                said = str(event.data.get("message") or "")
+                folder = folder_of(start.data)
+                place = absolute(str(start.data.get("store")), folder)
+                self._proofs.append(Proof(snapshot, event.time, outcome, place, said))
+
+    def proofs(self, urls: Mapping[str, str]) -> Iterator[Proof]:
+        """Give the proofs, their stores by name; what is of no store in use is left out."""
+        names = {absolute(url, Path()): store for url, store in urls.items()}
+        for proof in self._proofs:
+            store = names.get(proof.store or "")
+            if store is not None:
+                yield replace(proof, store=store)
+
+
+_OUTCOMES = {
+    "proven": ProofOutcome.PROVEN,
+    "completed": ProofOutcome.PROVEN,
+    "failed": ProofOutcome.FAILED,
+    "mismatch_found": ProofOutcome.FAILED,
+}
+
+
+def _listed(store: str, loaded: Loaded, moment: datetime) -> Listing:
+    opened = open_store(loaded, Named(store), now)
+    try:
+        with translated("list the snapshots in", opened.url):
+            good, bad = opened.snapshots()
+    finally:
+        opened.backend.close()
+    names = {path_of(loaded, section): section.name for section in loaded.configuration.databases}
+    stored = tuple(_stored(snapshot, names) for snapshot in good)
+    return Listing(store, moment, stored, tuple(each.manifest for each in bad))
+
+
+def _url(loaded: Loaded, store: str) -> str:
+    backend = place_of(loaded, Named(store)).backend
+    backend.close()
+    return backend.url
 
 
 def _watched(loaded: Loaded, section: DatabaseSection) -> Watched:
-    path = path_of(loaded, section)
-    return Watched(
-        section.name,
-        str(path),
-        tuple(stores_of(loaded, section)),
-        parse(section.schedule) if section.schedule else None,
-        duration(section.overdue_after) if section.overdue_after else None,
-        frozenset({section.path}),
+    late = duration(section.overdue_after) if section.overdue_after else None
+    schedule = parse(section.schedule) if section.schedule else None
+    stores = tuple(stores_of(loaded, section))
+    path = str(path_of(loaded, section))
+    return Watched(section.name, path, stores, schedule, late, frozenset({section.path}))
+
+
+def _stored(snapshot: Snapshot, names: dict[Path, str]) -> StoredSnapshot:
+    manifest = snapshot.manifest
+    path = Path(manifest.original_path)
+    by_file = {known.name: name for known, name in names.items()}
+    database = names.get(path) or by_file.get(manifest.database_name) or manifest.database_name
+    return StoredSnapshot(
+        snapshot.name,
+        database,
+        manifest.taken,
+        manifest.file_size,
+        manifest.new_bytes,
+        manifest.reason,
     )
 
 
-def _listed(loaded: Loaded, name: str, when: datetime) -> Listing:
-    store = open_store(loaded, Named(name), now)
-    try:
-        good, bad = store.snapshots()
-    except OSError as error:
-        return Listing(name, when, problem=str(error))
-    finally:
-        store.backend.close()
-    paths = {path_of(loaded, each): each.name for each in loaded.configuration.databases}
-    return Listing(
-        name,
-        when,
-        tuple(
-            StoredSnapshot(
-                each.name,
-                _database_of(each.manifest.original_path, paths),
-                each.manifest.taken,
-                each.manifest.file_size,
-                each.manifest.new_bytes,
-                each.manifest.reason,
-            )
-            for each in good
-        ),
-        tuple(each.manifest for each in bad),
-    )
-
-
-def _database_of(original: str, paths: dict[Path, str]) -> str:
-    """The configured name of a database by the path in a manifest, which may be a relative one."""
-    path = PurePath(original)
-    for known, name in paths.items():
-        if path == known or (
-            not path.is_absolute() and known.parts[-len(path.parts) :] == path.parts
-        ):
-            return name
-    return original
-
-
-def _addresses(loaded: Loaded) -> dict[str, str]:
-    """The configured names of the stores by their addresses, as the journal has them."""
-    found = {}
-    for name in loaded.configuration.stores:
-        place = place_of(loaded, Named(name))
-        found[str(place.folder.absolute()) if place.folder else place.backend.url] = name
-        place.backend.close()
-    return found
-
-
-def _facts(journal: Journal, size: int, places: dict[str, str]) -> JournalFacts:
-    events = journal.head().size
-    sizes = []
-    for address in places:
-        tree = published_to(journal, address)
-        sizes.append(tree.size if tree else 0)
-    return JournalFacts(size, events, events - max(sizes) if sizes else None)
-
-
-def _proofs(rows: Iterable[Row], places: dict[str, str]) -> Iterator[Proof]:
-    for row in rows:
-        outcome = _OUTCOMES.get(f"{row['kind']}.{row['status']}")
-        if outcome is not None and row["subject"] and row["ended"]:
-            yield Proof(
-                row["subject"],
-                datetime.fromisoformat(row["ended"]),
-                outcome,
-                places.get(row["store"] or ""),
-                row["message"] or "",
-            )
-
-
-def _run(stream: str, row: Row) -> Run:
-    kind, _, identifier = stream.partition("/")
-    return Run(
-        id=identifier,
-        kind=kind,
-        status=row["status"],
-        started=datetime.fromisoformat(row["started"]),
-        ended=datetime.fromisoformat(row["ended"]) if row["ended"] else None,
-        actor=row["actor"],
-        database=row["database"],
-        source=row["source"],
-        target=row["target"],
-        command=row["command"],
-        snapshot=row["snapshot"],
-        message=row["message"],
-    )
-
-
-def _job(course: Course, succeeded: datetime | None, following: datetime | None) -> Job:
-    outcome = JobOutcome(course.outcome.value) if course.outcome else None
+def _job(course: Course, planned: datetime | None, succeeded: datetime | None) -> Job:
     return Job(
         course.kind,
         course.part.database,
         course.part.store,
-        outcome,
+        JobOutcome(course.outcome.value) if course.outcome else None,
         course.finished,
         course.seconds,
         course.message,
         course.failures,
         succeeded,
-        following,
+        planned,
         {JobOutcome(each.value): number for each, number in course.counts.items()},
     )
