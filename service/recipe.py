@@ -64,7 +64,9 @@ def new_recipe(plan: MigrationPlan, clock: datetime) -> Recipe:
     return Recipe(plan, Moment(clock, secrets.token_hex(SEED_BYTES)), versions())
 
 
-def recorded(stores: Sequence[SnapshotStore], recipe: Recipe) -> dict[str, Any]:
+def recorded(
+    stores: Sequence[SnapshotStore], recipe: Recipe, run: str | None = None
+) -> dict[str, Any]:
     """Return what `planned` records of a recipe; its plan is durable in a store on return.
 
     It is kept in each store that can take it, beside the snapshot that it is the plan for.
@@ -78,7 +80,7 @@ def recorded(stores: Sequence[SnapshotStore], recipe: Recipe) -> dict[str, Any]:
     for store in stores:
         try:
             with translated("write into", store.url):
-                digest = store.put_details(content)
+                digest = store.put_details(content, run)
         except InterruptedRunError:
             raise
         except JunmaiError as problem:
