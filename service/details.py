@@ -10,11 +10,10 @@ from junmai_svc.storage.snapshots.base import SnapshotStore
 LARGEST_EVENT = 48_000
 
 
-def fitting(store: SnapshotStore, data: dict[str, Any], run: str | None = None) -> dict[str, Any]:
+def fitting(store: SnapshotStore, data: dict[str, Any]) -> dict[str, Any]:
     """Return data that an event can hold: the same, or its short texts and a digest.
 
-    What was too large is durable in the store on return, as `details/<digest>.json`; `run` is
-    the run that records it.
+    What was too large is durable in the store on return, as `details/<digest>.json`.
 
     Raises:
         JunmaiError: the store can't be written.
@@ -23,6 +22,6 @@ def fitting(store: SnapshotStore, data: dict[str, Any], run: str | None = None) 
     if len(content) <= LARGEST_EVENT:
         return data
     with translated("write into", store.url):
-        digest = store.put_details(content, run)
+        digest = store.put_details(content)
     small = {key: value for key, value in data.items() if isinstance(value, str | int | None)}
     return small | {"details": digest}

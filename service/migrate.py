@@ -89,12 +89,7 @@ def migrate(
         context.journal,
         "migration",
         request.source,
-        start={
-            **details,
-            "store": context.store.url,
-            "stores": [store.url for store in context.stores],
-            "folder": str(context.folder),
-        },
+        start={**details, "store": context.store.url, "folder": str(context.folder)},
         exclusive=True,
     ) as this:
         with _failure_logged(context, log, this.id):
@@ -105,8 +100,7 @@ def migrate(
             # Named before they exist, so that whoever comes after a crash finds them.
             files = {"staged": str(staged), "scratch": str(_scratch(staged))}
             files["again"] = str(_again(staged))
-            said = fitting(context.store, planned(plan), this.id)
-            said |= recorded(context.stores, recipe, this.id)
+            said = fitting(context.store, planned(plan)) | recorded(context.stores, recipe)
             this.record("planned", **said, **files)
             try:
                 with _taken(context, this, result, _scratch(staged)) as image:
@@ -114,7 +108,7 @@ def migrate(
                 # Before the switch: from then on nothing may fail that a person must hear of.
                 with unbroken():
                     result.log_path = log.save(context.folder, context.clock(), this.id)
-                done = fitting(context.store, outcome(result), this.id)
+                done = fitting(context.store, outcome(result))
                 _publish(context, this, result, staged)
             finally:
                 remove_database(staged)
@@ -220,7 +214,7 @@ def _verify(
         log.verification_results = verification_results(result.report, rows)
         status = "success" if result.report.passed else "failed"
         log.add("verification", status, context.clock(), results=log.verification_results)
-        found = fitting(context.store, checked(result.report), this.id)
+        found = fitting(context.store, checked(result.report))
         this.record("constraints_checked", file=identity_of(staged), **found)
         if not result.report.passed:
             raise MigrationFailedError(

@@ -64,9 +64,7 @@ def new_recipe(plan: MigrationPlan, clock: datetime) -> Recipe:
     return Recipe(plan, Moment(clock, secrets.token_hex(SEED_BYTES)), versions())
 
 
-def recorded(
-    stores: Sequence[SnapshotStore], recipe: Recipe, run: str | None = None
-) -> dict[str, Any]:
+def recorded(stores: Sequence[SnapshotStore], recipe: Recipe) -> dict[str, Any]:
     """Return what `planned` records of a recipe; its plan is durable in a store on return.
 
     It is kept in each store that can take it, beside the snapshot that it is the plan for.
@@ -80,7 +78,7 @@ def recorded(
     for store in stores:
         try:
             with translated("write into", store.url):
-                digest = store.put_details(content, run)
+                digest = store.put_details(content)
         except InterruptedRunError:
             raise
         except JunmaiError as problem:

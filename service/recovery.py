@@ -104,18 +104,11 @@ def _staged(said: Said) -> list[Path]:
 
 
 def _small_files(said: Said, run: str) -> list[Path]:
-    """The manifest, log or details that it was writing into its stores."""
-    named = [said.get("folder"), said.get("store")]
-    stores = said.get("stores")
-    named += stores if isinstance(stores, list) else []
-    paths = {_where_it_ran(said) / name for name in named if isinstance(name, str)}
-    pattern = f".*.{token_of(run)}{STAGED_SUFFIX}"
-    return [
-        path
-        for folder in paths
-        for place in (folder, folder / "details")
-        for path in place.glob(pattern)
-    ]
+    """The manifest or log that it was writing into its store."""
+    store = said.get("folder") or said.get("store")
+    if not isinstance(store, str):
+        return []
+    return list((_where_it_ran(said) / store).glob(f".*.{token_of(run)}{STAGED_SUFFIX}"))
 
 
 def _where_it_ran(said: Said) -> Path:

@@ -112,7 +112,7 @@ def replaying(context: Context, record: Record, mode: str) -> Iterator[tuple[Rep
     ):
         replayed = Replayed(this.id, record, mode)
         yield replayed, Path(folder)
-        this.finish(replayed.verdict.value, **fitting(context.store, _evidence(replayed), this.id))
+        this.finish(replayed.verdict.value, **fitting(context.store, _evidence(replayed)))
 
 
 def copies(

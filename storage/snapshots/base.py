@@ -187,11 +187,10 @@ class SnapshotStore(Protocol):
         """Delete what nothing leads to, while others write and read; return what became of it."""
         ...
 
-    def put_details(self, content: bytes, run: str | None = None) -> str:
+    def put_details(self, content: bytes) -> str:
         """Store what is too large for an event of the journal, durably; return its SHA-256 in hex.
 
-        It is `details/<sha256>.json`; the same content is stored once. `run` is the run that asks
-        for it, by which what a crash leaves in a folder of images is known.
+        It is `details/<sha256>.json`; the same content is stored once.
         """
         ...
 

@@ -229,9 +229,8 @@ class ObjectStore:
         """Delete what nothing leads to; see `SnapshotStore.collect`."""
         return self.images.collect()
 
-    def put_details(self, content: bytes, run: str | None = None) -> str:
+    def put_details(self, content: bytes) -> str:
         """Store what is too large for an event; see `SnapshotStore.put_details`."""
-        del run  # the backend knows what was left there
         digest = hashlib.sha256(content).hexdigest()
         sealed = self.seal.close(content, Place(Kind.DETAILS, bytes.fromhex(digest)))
         self.backend.put(_details(digest), sealed, if_absent=True)

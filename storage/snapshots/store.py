@@ -155,11 +155,10 @@ class FileStore:
         image = snapshot.image or self._final(snapshot.name)
         require_checksum(copy_hashing(image, path, tick), snapshot)
 
-    def put_details(self, content: bytes, run: str | None = None) -> str:
+    def put_details(self, content: bytes) -> str:
         """Store what is too large for an event of the journal and return its SHA-256 in hex.
 
-        It is `details/<sha256>.json`, durable on return; the same content is stored once. `run` is
-        the run that asks for it, by which what a crash leaves is known.
+        It is `details/<sha256>.json`, durable on return; the same content is stored once.
 
         Raises:
             OSError: it can't be written.
@@ -168,7 +167,7 @@ class FileStore:
         path = self.folder / DETAILS / f"{digest}.json"
         if not path.exists():
             make_folder(path.parent)
-            write_durably(path, content, token_of(run or uuid4().hex))
+            write_durably(path, content, uuid4().hex)  # nobody else can have staged it
         return digest
 
     def get_details(self, digest: str) -> bytes:

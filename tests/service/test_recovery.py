@@ -249,18 +249,3 @@ def test_a_name_that_a_living_run_has_is_not_taken_from_it(
         assert close_abandoned(journal) == [dead]
     assert closed_as(journal, dead) == "absent"
     assert image.exists()
-
-
-def test_details_that_a_dead_run_was_writing_are_removed_from_each_of_its_stores(
-    journal: Journal, tmp_path: Path
-) -> None:
-    stores = [tmp_path / name for name in ("near", "far")]
-    stream = begun(journal, "migration", stores=[str(store) for store in stores], target="new.db")
-    token = token_of(stream.partition("/")[2])
-    left = [store / "details" / f".ab.json.{token}.partial" for store in stores]
-    others = [store / "details" / ".ab.json.0123456789ab.partial" for store in stores]
-    for path in (*left, *others):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        make(path)
-    close_abandoned(journal)
-    assert [path.exists() for path in (*left, *others)] == [False, False, True, True]
