@@ -105,13 +105,17 @@ def backup(
         IntegrityError: the database is damaged; nothing is stored.
     """
     require_database(source)
-    with _operation(context, source, reason, parent) as this, ExitStack() as staging:
+    with _operation(context, source, reason, parent) as this:
         begun = time.monotonic()
         if parent is None and not full_check:
             again = unchanged.store_again(context, source, reason, this)
             if again is not None:
                 return Backup(this.id, again, (), None, time.monotonic() - begun)
-        return _taken(context, source, reason, (this, parent), staging, full_check).backup
+        with ExitStack() as staging:
+            taken = _taken(context, source, reason, (this, parent), staging, full_check)
+        # What was staged is gone before the run is over: nobody would look for it afterwards.
+        _finish(this, taken)
+        return taken.backup
 
 
 @contextmanager
@@ -127,6 +131,7 @@ def backing_up(
     with ExitStack() as staging:
         with _operation(context, source, reason, parent) as this:
             taken = _taken(context, source, reason, (this, parent), staging, full_check)
+            _finish(this, taken)
         yield taken
 
 
@@ -183,9 +188,13 @@ def _taken(
     )
     stored, image = _store(context, taken, manifest, this, failed)
     unchanged.remember(context, source, footprint, when, stored)
-    this.finish("verified", method=found.method, failed=[each.store for each in failed])
     done = Backup(this.id, stored, tuple(failed), found, time.monotonic() - begun)
     return AtHand(done, image, taken.schema, found)
+
+
+def _finish(this: Operation, taken: AtHand) -> None:
+    failed = [each.store for each in taken.backup.failed]
+    this.finish("verified", method=taken.examination.method, failed=failed)
 
 
 def image_of(context: Context, source: Path, image: Path) -> Schema:

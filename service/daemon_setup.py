@@ -9,10 +9,11 @@ from uuid import uuid4
 
 from junmai_svc.service.configuration import duration
 from junmai_svc.service.configuration_file import Loaded
-from junmai_svc.service.daemon_run import Setup
+from junmai_svc.service.daemon_run import Setup, nothing_beside
 from junmai_svc.service.job_building import build_jobs
 from junmai_svc.service.job_targets import Surroundings, path_of, places_of
 from junmai_svc.service.notify import Addresses, read_addresses
+from junmai_svc.service.observing import page_beside
 from junmai_svc.service.progress import Progress
 from junmai_svc.service.settings import configured_journal, counted_from, default_journal
 from junmai_svc.service.units import Unit
@@ -36,7 +37,8 @@ def set_up(loaded: Loaded, journal: Path, progress: Progress) -> Setup:
         )
     addresses = addresses_of(loaded, os.environ)
     remind: timedelta = duration(loaded.configuration.notify.repeat_after)
-    return Setup(loaded, tuple(jobs), addresses, remind, places_of(loaded))
+    beside = page_beside if loaded.configuration.status.listen else nothing_beside
+    return Setup(loaded, tuple(jobs), addresses, remind, places_of(loaded), beside)
 
 
 def journal_of(loaded: Loaded) -> Path:

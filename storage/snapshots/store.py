@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from uuid import uuid4
 
 import msgspec
 
@@ -39,7 +38,7 @@ from junmai_svc.storage.snapshots.base import (
     require_checksum,
 )
 from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
-from junmai_svc.storage.snapshots.garbage import Collected, Garbage
+from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
 from junmai_svc.storage.snapshots.manifest import (
     NAME,
     STAMP,
@@ -164,10 +163,7 @@ class FileStore:
             OSError: it can't be written.
         """
         digest = hashlib.sha256(content).hexdigest()
-        path = self.folder / DETAILS / f"{digest}.json"
-        if not path.exists():
-            make_folder(path.parent)
-            write_durably(path, content, uuid4().hex)  # nobody else can have staged it
+        self.backend.put(f"{DETAILS}/{digest}.json", content, if_absent=True)
         return digest
 
     def get_details(self, digest: str) -> bytes:
@@ -267,6 +263,10 @@ class FileStore:
     def collect(self) -> Collected:
         """Delete nothing: an image without a manifest may be a person's own in this folder."""
         return Collected()
+
+    def repack(self) -> Repacked:
+        """Do nothing: images share nothing."""
+        return Repacked()
 
     def find(self, reference: str, database_name: str | None = None) -> Snapshot:
         """Return the snapshot of that name, or the newest one for `latest`.

@@ -13,17 +13,21 @@ pytestmark = pytest.mark.usefixtures("strace")
 
 CHUNKS = 6  # so that several workers share the moments
 WRITES = 8
+PUBLISHED = "/journal/"
 
 
 def moments(scene: Scene, *arguments: str, every: int = 1) -> list[Call]:
     """Return the calls at which to kill a command: before it waits for the disk, or names a file.
 
-    Of those every `every`th, and some of its writes to databases.
+    Of those every `every`th, and some of its writes to databases and of its calls while it
+    publishes the journal, which come when its work is done.
     """
     seen = program.calls(scene.folder, (*SYNCS, *NAMES, "pwrite64"), *arguments)
     writes = [call for call in seen if call.name == "pwrite64"]
     others = [call for call in seen if call.name != "pwrite64" and call.worked]
-    return [*others[::every], *spread(writes, WRITES)]
+    working = [call for call in others if PUBLISHED not in call.detail]
+    publishing = [call for call in others if PUBLISHED in call.detail]
+    return [*working[::every], *spread(publishing, WRITES), *spread(writes, WRITES)]
 
 
 @pytest.fixture(scope="module")
