@@ -162,6 +162,7 @@ def _translated(error: OSError, listen: str) -> JunmaiError:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = MOST_AT_ONCE
     # On Windows the option would let a second program take the port from the first.
     allow_reuse_address = sys.platform != "win32"
 

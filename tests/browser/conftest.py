@@ -42,10 +42,18 @@ class Shown:
         self.status = fold_status(observation)
 
 
-@pytest.fixture
-def shown() -> Iterator[Shown]:
-    """A real server whose status a test chooses."""
+@pytest.fixture(scope="session")
+def served() -> Iterator[Shown]:
+    """A real server whose status can be chosen."""
     shown = Shown(fold_status(well()))
     with StatusServer("127.0.0.1:0", lambda: shown.status, shown.reports.get) as server:
         shown.url = server.url
         yield shown
+
+
+@pytest.fixture
+def shown(served: Shown) -> Shown:
+    """The server as it is for each test: all is well, no run has a report."""
+    served.show(well())
+    served.reports.clear()
+    return served
