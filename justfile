@@ -16,6 +16,10 @@ check:
 test *args:
     python -m pytest -n 2 {{args}}
 
+# Run the daemon beside a writer for half an hour, and see that nothing is lost and nothing grows.
+soak *args:
+    python -m tests.soak {{args}}
+
 # Measure against the baselines and write docs/benchmarks.md.
 bench *args:
     python -m tests.bench --write {{args}}

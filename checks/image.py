@@ -42,10 +42,12 @@ class Examination:
 def examine(
     image: Path, schema: Schema, of: Path, *, full_check: bool, copy_seconds: float = 0.0
 ) -> Examination:
-    """Let SQLite check an image of ours, by integrity_check or quick_check, and its foreign keys.
+    """Let SQLite check an image of ours: all of it, or quickly whether it is damaged.
 
-    `of` is what it is an image of, which messages name. `copy_seconds`, the time that the copy
-    took, bounds the time for the checks.
+    A full check is integrity_check with all constraints and foreign keys; the quick one is
+    quick_check, which finds what is damaged and rows with NULL where there may be none, and takes
+    an eighth of the time. `of` is what it is an image of, which messages name. `copy_seconds`, the
+    time that the copy took, bounds the time for the checks.
 
     Raises:
         IntegrityError: it is damaged, or needs an extension that is not there.
@@ -54,12 +56,12 @@ def examine(
     with writing(image) as copy, translated("check", of):
         seconds = CHECK_SECONDS + CHECK_SECONDS_PER_COPY_SECOND * copy_seconds
         interruption.watch(copy, seconds=seconds)
-        result = sqlite_file.integrity(copy, full=full_check)
+        result = sqlite_file.integrity(copy, full=full_check, check_constraints=full_check)
         if result.damage:
             what = f"{of}, or the copy just made of it, is damaged: {result.damage[0]}"
             raise IntegrityError(what, DAMAGED_HINT)
         violations = dict(result.violations)
-        for orphan in foreign_keys.orphans(copy, schema):
+        for orphan in foreign_keys.orphans(copy, schema) if full_check else ():
             violations[f"foreign key {orphan.child} -> {orphan.parent}"] = orphan.rows
         return Examination(
             method="integrity_check" if full_check else "quick_check",

@@ -9,6 +9,7 @@ from junmai_svc.service.plan import MigrationPlan
 from junmai_svc.service.progress import Progress
 from junmai_svc.storage.databases import copying, interruption
 from junmai_svc.storage.databases.mapping import TablePair
+from junmai_svc.storage.databases.moment import Moment, depends, freeze
 from junmai_svc.storage.databases.pair import Pair
 from junmai_svc.storage.databases.schema import Schema
 
@@ -37,17 +38,20 @@ def build_target(
     null_tables: frozenset[str],
     rows: Mapping[str, int],
     progress: Progress,
+    moment: Moment,
 ) -> list[Copied]:
     """Make the target at `staged` from a snapshot's image; committed and on disk on return.
 
     `null_tables` are those whose rows already break NOT NULL: they are carried over as they are.
-    `rows` gives the number of rows to come of each source table, for the progress shown.
+    `rows` gives the number of rows to come of each source table, for the progress shown. Rules that
+    ask for the time or for chance get those of `moment`.
 
     Raises:
         MigrationFailedError: the target schema refuses a row.
         JunmaiError: the target can't be written or the image not read.
     """
     with copying.new_target(staged, image, plan.expected.settings) as pair:
+        freeze_for(plan, pair, moment)
         relaxed = [t.target for t in plan.tables if t.source and t.source.name in null_tables]
         for table in plan.tables:
             copying.create_table(pair, table.target, allow_null=table.target in relaxed)
@@ -64,6 +68,20 @@ def build_target(
         for definition in (*plan.views, *plan.triggers):
             copying.create(pair, definition.sql)
         return done
+
+
+def freeze_for(plan: MigrationPlan, pair: Pair, moment: Moment) -> None:
+    """Let a pair's clock and chance be those of a moment, if a rule of the plan asks for either.
+
+    Nothing else that is evaluated while a target is built or checked can: SQLite itself refuses in
+    an index or a generated column what is not the same each time.
+
+    Raises:
+        sqlite3.Error: SQLite refuses.
+    """
+    rules = [column.rule.sql for table in plan.tables for column in table.columns if column.rule]
+    if any(depends(sql) for sql in rules):
+        freeze(pair.connection, moment)
 
 
 def _copy(

@@ -18,12 +18,19 @@ _COMMANDS = {
     "restore": "cli_change",
     "verify": "cli_look",
     "snapshots": "cli_keep",
+    "check": "cli_check",
     "prune": "cli_keep",
     "hold": "cli_keep",
     "release": "cli_keep",
-    "history": "cli_look",
-    "show": "cli_look",
+    "history": "cli_history",
+    "show": "cli_history",
+    "replay": "cli_history",
+    "audit": "cli_audit",
+    "config": "cli_config",
     "completion": "cli_look",
+    "daemon": "cli_daemon",
+    "drill": "cli_daemon",
+    "notify": "cli_daemon",
 }
 
 

@@ -4,9 +4,13 @@ import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from junmai_svc.service.configuration_file import Loaded
+    from junmai_svc.service.stores import Named
 
 Command = Callable[..., int]
 
@@ -19,38 +23,74 @@ source_option = click.option(
 
 
 def store_options(function: Command) -> Command:
-    """Give a command --backup-dir and --store; it gets the folder that either names, or None."""
+    """Give a command --backup-dir and --store; `stores` holds the named one or none."""
+    return _with_stores(function, several=False)
+
+
+def stores_options(function: Command) -> Command:
+    """Give a command --backup-dir and --store, each any number of times; it gets `stores`."""
+    return _with_stores(function, several=True)
+
+
+def _with_stores(function: Command, *, several: bool) -> Command:
+    again = " May be given again." if several else ""
 
     @click.option(
         "--backup-dir",
+        "folders",
         type=PATH,
-        help="The folder of the snapshots.  [default: `backups` beside the database]",
+        multiple=True,
+        help=f"A folder of snapshots.{again}  [default: `backups` beside the database]",
     )
     @click.option(
-        "--store", "store_name", metavar="NAME|FOLDER", help="A store by its configured name."
+        "--store",
+        "names",
+        metavar="NAME|URL",
+        multiple=True,
+        help=f"A store by its configured name or its address, such as s3://bucket/prefix.{again}",
     )
-    @click.pass_context
+    @click.option("--endpoint-url", metavar="URL", help="The server of an s3:// store.")
+    @click.option("--key-file", type=PATH, help="The key of a sealed store.")
     @wraps(function)
     def run(
-        ctx: click.Context,
-        /,
         *,
-        backup_dir: Path | None,
-        store_name: str | None,
+        folders: tuple[Path, ...],
+        names: tuple[str, ...],
+        endpoint_url: str | None,
+        key_file: Path | None,
         **options: Any,
     ) -> int:
-        if backup_dir is not None and store_name is not None:
-            raise click.UsageError("Name --backup-dir or --store, not both.")
-        if store_name is not None:
-            backup_dir = named_store(ctx, store_name)
-        return function(backup_dir=backup_dir, **options)
+        from junmai_svc.service.stores import Named
+
+        stores = [Named(str(folder), is_folder=True) for folder in folders]
+        stores += [Named(name, endpoint_url=endpoint_url, key_file=key_file) for name in names]
+        if len(stores) > 1 and not several:
+            raise click.UsageError("Name one store, by --backup-dir or --store.")
+        return function(stores=stores, **options)
 
     return run
 
 
+def one_store(positional: str | None, stores: "list[Named]") -> "list[Named]":
+    """The one store of a command that also takes it as an argument; none where none is named."""
+    from junmai_svc.service.stores import Named
+
+    if positional is not None and stores:
+        raise click.UsageError("Name the store once.")
+    return [Named(positional)] if positional is not None else stores
+
+
 def with_json(function: Command) -> Command:
     """Give a command the option --json and run it inside the edge; it returns its exit code."""
+    return _at_edge(function, configured=True)
 
+
+def with_json_alone(function: Command) -> Command:
+    """The same for a command that no configuration concerns: none is read."""
+    return _at_edge(function, configured=False)
+
+
+def _at_edge(function: Command, *, configured: bool) -> Command:
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
     @click.pass_context
     @wraps(function)
@@ -61,8 +101,14 @@ def with_json(function: Command) -> Command:
         common = ctx.find_root().obj
 
         def act() -> int:
-            common["loaded"] = load(_path(common["config"]), os.environ)
-            return function(as_json=as_json, **options)
+            named = _path(common["config"])
+            common["loaded"] = load(named, os.environ) if configured else None
+            if common["loaded"] is None:
+                return function(as_json=as_json, **options)
+            from junmai_svc.service.log_settings import as_configured
+
+            with as_configured(common["loaded"], common["log_file"], said_level(ctx)):
+                return function(as_json=as_json, **options)
 
         return at_edge(
             act,
@@ -73,6 +119,13 @@ def with_json(function: Command) -> Command:
         )
 
     return run
+
+
+def said_level(ctx: click.Context) -> str | None:
+    """The log level that was said before the command; None where that is only the default."""
+    root = ctx.find_root()
+    said = root.get_parameter_source("log_level") is click.core.ParameterSource.COMMANDLINE
+    return str(root.obj["log_level"]) if said else None
 
 
 def _path(named: str | None) -> Path | None:
@@ -88,8 +141,7 @@ def journal_option(ctx: click.Context) -> Path | None:
     return _path(common["journal"]) or configured_journal(common["loaded"])
 
 
-def named_store(ctx: click.Context, name: str) -> Path:
-    """The folder of a store that was named: one of the configuration, or the folder itself."""
-    from junmai_svc.service.settings import configured_store
-
-    return configured_store(ctx.find_root().obj["loaded"], name)
+def configuration(ctx: click.Context) -> "Loaded | None":
+    """The configuration, as it was loaded for this command."""
+    loaded: Loaded | None = ctx.find_root().obj["loaded"]
+    return loaded

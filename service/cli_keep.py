@@ -1,10 +1,20 @@
 """The commands about what is kept: snapshots, prune, hold, release."""
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from junmai_svc.service.cli_command import journal_option, named_store, store_options, with_json
+from junmai_svc.service.cli_command import (
+    configuration,
+    journal_option,
+    one_store,
+    store_options,
+    with_json,
+)
+from junmai_svc.service.exits import DONE
+
+if TYPE_CHECKING:
+    from junmai_svc.service.stores import Named
 
 store_argument = click.argument("store", required=False, metavar="[STORE]")
 MOST = click.IntRange(0, 1_000_000)
@@ -16,28 +26,26 @@ MOST = click.IntRange(0, 1_000_000)
 @store_options
 @click.pass_context
 def snapshots(
-    ctx: click.Context, *, store: str | None, backup_dir: Path | None, as_json: bool
+    ctx: click.Context, *, store: str | None, stores: "list[Named]", as_json: bool
 ) -> int:
-    """List the snapshots of a STORE (a configured name, or a folder), newest first.
+    """List the snapshots of a STORE (a configured name, an address or a folder), newest first.
 
-    Without a folder: `backups`, then `data/backups`, of the current folder. When each was last
-    proven is known where the journal is the one beside the store, or named by --journal.
+    Without one: `backups`, then `data/backups`, of the current folder. When each was last proven
+    is known where the journal is the one beside the store, or named by --journal.
     """
     from junmai_svc.service import report, views
-    from junmai_svc.service.settings import existing_store
-    from junmai_svc.service.wiring import journal_beside
+    from junmai_svc.service.wiring import reading_store
     from junmai_svc.storage.databases.failures import translated
     from junmai_svc.storage.journal.projection import fold_proven
-    from junmai_svc.storage.snapshots.store import FileStore
 
-    folder = existing_store(named_store(ctx, store) if store else backup_dir)
-    with journal_beside(journal_option(ctx), folder) as journal:
-        proven = fold_proven(journal.read()) if journal else {}
-    with translated("list the snapshots in", folder):
-        good, bad = FileStore(folder).snapshots()
-        view = views.snapshots_view(good, bad, FileStore(folder).held(), proven)
+    loaded, journal = configuration(ctx), journal_option(ctx)
+    with reading_store(journal, one_store(store, stores), loaded) as (opened, known):
+        proven = fold_proven(known.read()) if known else {}
+        with translated("list the snapshots in", opened.url):
+            good, bad = opened.snapshots()
+            view = views.snapshots_view(good, bad, opened.held(), proven)
     (report.show_json if as_json else report.show_snapshots)(view)
-    return 0
+    return DONE
 
 
 @click.command(short_help="Drop old snapshots.")
@@ -60,7 +68,7 @@ def prune(
     /,
     *,
     store: str | None,
-    backup_dir: Path | None,
+    stores: "list[Named]",
     older_than: str | None,
     dry_run: bool,
     as_json: bool,
@@ -70,74 +78,82 @@ def prune(
 
     STORE is a configured name or a folder; without it `backups`, then `data/backups`.
 
-    What is not said here is as configured under [retention].
+    What is not said here is as configured: a database's own retention, else the store's, else
+    [retention].
 
-    Never dropped: the newest snapshot of each database, the newest proven one, the newest one from
-    before a migration, and what is held. Nothing is dropped where the clock can't be trusted.
+    Never dropped: the newest good snapshot of each database, the newest proven one, the newest one
+    from before a migration, and what is held. Nothing is dropped where the clock can't be trusted.
+    Then what nothing leads to any more is deleted. It is safe beside a backup or a restore.
 
     \b
     junmai-svc prune data/backups --dry-run
     junmai-svc prune data/backups --older-than 90d --keep-monthly 12
     """
     from junmai_svc.service import prune as use_case
-    from junmai_svc.service import report, views
     from junmai_svc.service.context import now
     from junmai_svc.service.progress import for_terminal
-    from junmai_svc.service.settings import database_beside, existing_store, retention
-    from junmai_svc.service.wiring import context_for, journal_beside
-    from junmai_svc.storage.snapshots.store import FileStore
+    from junmai_svc.service.report import show_json
+    from junmai_svc.service.report_prune import show_prune
+    from junmai_svc.service.settings import retention
+    from junmai_svc.service.views_prune import prune_view
+    from junmai_svc.service.wiring import reading_store, store_context
 
-    policy = retention(ctx.find_root().obj["loaded"], older_than, keep)
-    folder = existing_store(named_store(ctx, store) if store else backup_dir)
+    loaded, journal = configuration(ctx), journal_option(ctx)
+    named = one_store(store, stores)
+    policy = retention(loaded, older_than, keep, named[0].address if named else None)
     if dry_run:
-        with journal_beside(journal_option(ctx), folder) as journal:
-            plan = use_case.plan_prune(FileStore(folder), journal, policy, now())
-        view = views.prune_view(plan, None)
+        with reading_store(journal, named, loaded) as (opened, known):
+            plan = use_case.plan_prune(opened, known, policy, now())
+        view = prune_view(plan, None)
     else:
-        beside = database_beside(folder)
-        with context_for(journal_option(ctx), beside, folder, for_terminal()) as context:
+        with store_context(journal, named, loaded, for_terminal()) as context:
             done = use_case.prune(context, policy)
-        view = views.prune_view(done.plan, done)
-    (report.show_json if as_json else report.show_prune)(view)
-    return 0
+        view = prune_view(done.plan, done)
+    (show_json if as_json else show_prune)(view)
+    return DONE
 
 
 @click.command(short_help="Keep a snapshot whatever the policy.")
 @click.argument("snapshot")
 @with_json
 @store_options
-def hold(*, snapshot: str, backup_dir: Path | None, as_json: bool) -> int:
+@click.pass_context
+def hold(ctx: click.Context, *, snapshot: str, stores: "list[Named]", as_json: bool) -> int:
     """Keep a SNAPSHOT (a name, or `latest`) until it is released, whatever the policy says.
 
     \b
     junmai-svc hold latest --backup-dir data/backups
     """
-    return _held(snapshot, backup_dir, held=True, as_json=as_json)
+    return _held(ctx, snapshot, stores, held=True, as_json=as_json)
 
 
 @click.command(short_help="Let the policy decide again.")
 @click.argument("snapshot")
 @with_json
 @store_options
-def release(*, snapshot: str, backup_dir: Path | None, as_json: bool) -> int:
+@click.pass_context
+def release(ctx: click.Context, *, snapshot: str, stores: "list[Named]", as_json: bool) -> int:
     """Let the policy decide about a SNAPSHOT (a name, or `latest`) again.
 
     \b
     junmai-svc release latest --backup-dir data/backups
     """
-    return _held(snapshot, backup_dir, held=False, as_json=as_json)
+    return _held(ctx, snapshot, stores, held=False, as_json=as_json)
 
 
-def _held(reference: str, backup_dir: Path | None, *, held: bool, as_json: bool) -> int:
+def _held(
+    ctx: click.Context, reference: str, stores: "list[Named]", *, held: bool, as_json: bool
+) -> int:
     from junmai_svc.service import report, views
-    from junmai_svc.service.settings import existing_store
+    from junmai_svc.service.wiring import reading_store
     from junmai_svc.storage.databases.failures import translated
-    from junmai_svc.storage.snapshots.store import FileStore
 
-    store = FileStore(existing_store(backup_dir))
-    with translated("write into", store.folder):
+    with (
+        reading_store(journal_option(ctx), stores, configuration(ctx)) as (store, _journal),
+        translated("write into", store.url),
+    ):
         name = store.find(reference).name
         (store.hold if held else store.release)(name)
     view = views.hold_view(name, held=held)
     (report.show_json if as_json else report.show_hold)(view)
-    return 0
+    return DONE

@@ -1,10 +1,21 @@
-"""The commands that only look: verify, history, show, completion."""
+"""The commands that only look: verify, completion."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from junmai_svc.service.cli_command import PATH, journal_option, store_options, with_json
+from junmai_svc.service.cli_command import (
+    PATH,
+    configuration,
+    journal_option,
+    store_options,
+    with_json,
+)
+from junmai_svc.service.exits import DONE, FINDINGS
+
+if TYPE_CHECKING:
+    from junmai_svc.service.stores import Named
 
 
 @click.command(short_help="Compare two databases, or prove a snapshot.")
@@ -20,7 +31,7 @@ def verify(
     source: Path | None,
     target: Path | None,
     snapshot: str | None,
-    backup_dir: Path | None,
+    stores: "list[Named]",
     as_json: bool,
 ) -> int:
     """Compare every row and column of two databases, or prove one snapshot.
@@ -33,64 +44,30 @@ def verify(
     """
     from junmai_svc.service import report, views
     from junmai_svc.service import verify as use_case
-    from junmai_svc.service.exits import DONE, FINDINGS
     from junmai_svc.service.progress import for_terminal
-    from junmai_svc.service.restore import choose
-    from junmai_svc.service.settings import database_beside, existing_store, folder_of
-    from junmai_svc.service.wiring import context_for
+    from junmai_svc.service.restore import Which, choose
+    from junmai_svc.service.settings import folder_of
+    from junmai_svc.service.stores import Named
+    from junmai_svc.service.wiring import context_for, store_context
     from junmai_svc.storage.databases.connection import require_database
 
-    progress = for_terminal()
+    progress, loaded, journal = for_terminal(), configuration(ctx), journal_option(ctx)
     if snapshot is not None and source is None and target is None:
-        store = existing_store(backup_dir or folder_of(snapshot))
-        with context_for(journal_option(ctx), database_beside(store), store, progress) as context:
-            result = use_case.verify_snapshot(context, choose(context, snapshot, None))
+        beside = folder_of(snapshot)
+        if beside is not None and not stores:
+            stores = [Named(str(beside), is_folder=True)]
+        with store_context(journal, stores, loaded, progress) as context:
+            result = use_case.verify_snapshot(context, choose(context, Which(snapshot), None))
     elif snapshot is None and source is not None and target is not None:
         require_database(source)
         require_database(target, "Target database")
-        with context_for(journal_option(ctx), source, backup_dir, progress) as context:
+        with context_for(journal, source, [], loaded, progress) as context:
             result = use_case.verify_databases(context, source, target)
     else:
         raise click.UsageError("Name --source and --target, or --snapshot alone.")
     view = views.verification_view(result)
     (report.show_json if as_json else report.show_verification)(view)
     return DONE if result.report.passed else FINDINGS
-
-
-@click.command(short_help="List all runs.")
-@with_json
-@click.pass_context
-def history(ctx: click.Context, *, as_json: bool) -> int:
-    """List all runs that the journal knows, newest first."""
-    from junmai_svc.service import report, views
-    from junmai_svc.service.wiring import reading_journal
-    from junmai_svc.storage.journal.projection import fold_runs
-
-    with reading_journal(journal_option(ctx)) as journal:
-        runs = [views.run_view(run) for run in fold_runs(journal.read())]
-    view = {"run": None, "status": "listed", "runs": runs}
-    (report.show_json if as_json else report.show_history)(view)
-    return 0
-
-
-@click.command(short_help="Tell the story of one run.")
-@click.argument("run")
-@with_json
-@click.pass_context
-def show(ctx: click.Context, *, run: str, as_json: bool) -> int:
-    """Tell the story of one RUN: every event that was recorded, in order.
-
-    RUN is an id out of `history`, or the beginning or end of one.
-    """
-    from junmai_svc.service import report, views
-    from junmai_svc.service.history import show_run
-    from junmai_svc.service.wiring import reading_journal
-
-    with reading_journal(journal_option(ctx)) as journal:
-        found, events = show_run(journal, run)
-    view = views.run_view(found) | {"events": [views.event_view(event) for event in events]}
-    (report.show_json if as_json else report.show_run)(view)
-    return 0
 
 
 @click.command(short_help="Print a completion script.")

@@ -1,25 +1,34 @@
 """Reading `junmai.toml` and `JUNMAI_*` variables: everything is checked before anything is used.
 
-An unknown key or variable is an error that names its place and the nearest one that exists.
+An unknown key or variable is an error that names its place and the nearest one that exists. Nothing
+is remembered between two calls, so whoever reads anew and fails still has what was read before.
 """
 
-import difflib
-import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import Any
 
 import msgspec
 
-from junmai_svc.service.configuration import Configuration, StoreSection
+from junmai_svc.service.configuration import Configuration
+from junmai_svc.service.configuration_checks import value_problems
+from junmai_svc.service.configuration_keys import (
+    PREFIX,
+    SECRET,
+    Problem,
+    form_problems,
+    nearest,
+    value_of,
+    variables,
+)
+from junmai_svc.service.toml_lines import Keys, line_of, lines_of
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import NotFoundError, UsageError
 
 USUAL_PLACE = Path("config", "junmai.toml")
-PREFIX = "JUNMAI_"
-HINT = "`config/junmai.toml` of this program shows every key with its default."
+HINT = "`junmai-svc config init` writes a file that shows every key with its default."
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,9 @@ class Loaded:
 
     configuration: Configuration
     folder: Path
+    path: Path | None = None
+    lines: Mapping[Keys, int] = field(default_factory=dict)  # of the file, where it says something
+    variables: Mapping[Keys, str] = field(default_factory=dict)  # that came over the file
 
 
 def load(named: Path | None, environment: Mapping[str, str]) -> Loaded | None:
@@ -38,31 +50,23 @@ def load(named: Path | None, environment: Mapping[str, str]) -> Loaded | None:
 
     Raises:
         NotFoundError: the named file is not there.
-        UsageError: it is no TOML, or holds what can't be configured.
+        UsageError: it is no TOML, or holds what can't be configured; the message names the line.
     """
     path = named or (USUAL_PLACE if USUAL_PLACE.is_file() else None)
-    if path is None and not any(name.startswith(PREFIX) for name in environment):
+    if path is None and not any(_is_ours(name) for name in environment):
         return None
     text = "" if path is None else _text(path)
-    where = str(path) if path else "the environment"
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{where} is not valid TOML: {error}", HINT) from error
-    for keys, near in _unknown(content):
-        line = _line_of(text, keys)
-        raise UsageError(
-            f"{where}, line {line}: there is no {'.'.join(keys)}",
-            f"Did you mean {near}? {HINT}" if near else HINT,
-        )
-    for (section, key), value in _variables(environment):
+    content = _content(path, text)
+    lines = lines_of(text)
+    _raise_first(form_problems(content), path, lines, {})
+    said = _variables(environment)
+    for (section, key), (_, value) in said.items():
         content.setdefault(section, {})[key] = value
-    try:
-        configuration = msgspec.convert(content, Configuration, strict=False)
-    except msgspec.ValidationError as error:
-        place = tuple(re.findall(r"[\w-]+", str(error).rpartition("`$")[2]))
-        raise UsageError(f"{where}, line {_line_of(text, place)}: {error}", HINT) from error
-    return Loaded(configuration, path.parent if path else Path())
+    names: dict[Keys, str] = {keys: name for keys, (name, _) in said.items()}
+    configuration = msgspec.convert(content, Configuration)
+    _raise_first(value_problems(configuration), path, lines, names)
+    folder = path.parent if path else Path()
+    return Loaded(configuration, folder, path, lines, names)
 
 
 def _text(path: Path) -> str:
@@ -70,72 +74,60 @@ def _text(path: Path) -> str:
         raise NotFoundError(f"Configuration not found: {path}", "Check --config.")
     with translated("read", path):
         try:
-            return path.read_text(encoding="utf-8")
+            return path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
             raise UsageError(f"{path} is not UTF-8 text", HINT) from error
 
 
-def _unknown(content: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The keys that nothing knows, each with the nearest one that exists."""
-    sections = get_type_hints(Configuration)
-    for section, value in content.items():
-        if section not in sections:
-            yield (section,), _nearest(section, sections)
-        elif isinstance(value, dict) and get_origin(sections[section]) is dict:
-            for name, store in value.items():
-                if isinstance(store, dict):
-                    yield from _unknown_keys((section, name), store, StoreSection)
-        elif isinstance(value, dict):
-            yield from _unknown_keys((section,), value, sections[section])
+def _content(path: Path | None, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not valid TOML: {error}", HINT) from error
+    except RecursionError as error:
+        raise UsageError(f"{path} is nested too deep", HINT) from error
 
 
-def _unknown_keys(
-    path: tuple[str, ...], value: Mapping[str, Any], kind: type
-) -> Iterator[tuple[tuple[str, ...], str]]:
-    known = get_type_hints(kind)
-    for key in value:
-        if key not in known:
-            yield (*path, key), _nearest(key, known)
+def _raise_first(
+    problems: Iterable[Problem],
+    path: Path | None,
+    lines: Mapping[Keys, int],
+    names: Mapping[Keys, str],
+) -> None:
+    """Raise about the problem that stands first in the file, saying how many more there are."""
+    found = sorted(problems, key=lambda each: line_of(lines, each.keys))
+    if not found:
+        return
+    first = found[0]
+    if first.keys in names:
+        place = names[first.keys]
+    else:
+        place = f"{path}, line {line_of(lines, first.keys)}" if path else "The environment"
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    hint = " ".join(part for part in (first.hint, HINT) if part)
+    raise UsageError(f"{place}: {first.text}{more}", hint)
 
 
-def _nearest(word: str, known: Mapping[str, Any]) -> str:
-    return next(iter(difflib.get_close_matches(word, known, n=1)), "")
+def _is_ours(name: str) -> bool:
+    return name.startswith(PREFIX) and name not in SECRET
 
 
-def _line_of(text: str, keys: tuple[str, ...]) -> int:
-    """The line on which a key stands, as near as its section; 1 where it can't be told."""
-    found, section = 1, ""
-    for number, line in enumerate(text.splitlines(), 1):
-        head = re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line)
-        if head:
-            section = head[1].replace('"', "")
-            if section == ".".join(keys)[: len(section)]:
-                found = number
-        key = re.match(r"\s*\"?([\w-]+)\"?\s*=", line)
-        if key and [*section.split("."), key[1]] == [*keys]:
-            return number
-    return found
-
-
-def _variables(environment: Mapping[str, str]) -> Iterator[tuple[tuple[str, str], str]]:
-    """The variables as (section, key) with their text.
+def _variables(environment: Mapping[str, str]) -> dict[tuple[str, str], tuple[str, Any]]:
+    """The variables by (section, key), each with its name and value.
 
     Raises:
-        UsageError: one of them names nothing that can be configured.
+        UsageError: one of them names nothing that can be configured, or says what can't be.
     """
-    sections = {
-        name: kind for name, kind in get_type_hints(Configuration).items() if name != "stores"
-    }
-    known = {
-        f"{PREFIX}{section}_{key}".upper(): (section, key)
-        for section, kind in sections.items()
-        for key in get_type_hints(kind)
-    }
-    for name, value in environment.items():
-        if not name.startswith(PREFIX):
+    known = variables()
+    found: dict[tuple[str, str], tuple[str, Any]] = {}
+    for name, text in environment.items():
+        if not _is_ours(name):
             continue
         if name not in known:
-            near = _nearest(name, dict.fromkeys(known))
-            hint = f"Did you mean {near}?" if near else HINT
-            raise UsageError(f"There is no variable {name}", hint)
-        yield known[name], value
+            raise UsageError(f"There is no variable {name}", nearest(name, known))
+        section, key, kind = known[name]
+        try:
+            found[section, key] = (name, value_of(text, kind))
+        except ValueError as error:
+            raise UsageError(f"The variable {name} must be {error}", HINT) from error
+    return found

@@ -17,8 +17,9 @@ from junmai_svc.service.migration import MigrateRequest
 from junmai_svc.service.migration_log import MigrationLog, verification_results
 from junmai_svc.service.preflight import refuse_request
 from junmai_svc.service.progress import Progress, Silent, for_terminal
-from junmai_svc.service.restore import refuse_target, restore
+from junmai_svc.service.restore import Which, refuse_target, restore
 from junmai_svc.service.settings import default_backup_dir, default_target
+from junmai_svc.service.stores import Named
 from junmai_svc.service.streams import print_any_name
 from junmai_svc.service.verify import verify_databases
 from junmai_svc.service.wiring import context_for
@@ -54,7 +55,7 @@ class DataMigrationTool:
         require_database(self.source)
         with self._context(self.source) as context:
             stored = backup(context, self.source, Reason.MIGRATION, full_check=True)
-        path = str(stored.snapshot.image)
+        path = stored.snapshot.place
         self._log.backup_path = path
         self._log.add("backup", "success", now(), backup_path=path)
         return path
@@ -106,7 +107,7 @@ class DataMigrationTool:
     def _restore(self, backup_path: str) -> None:
         refuse_target(self.source)
         with self._context(self.source) as context:
-            restore(context, backup_path, self.source)
+            restore(context, Which(backup_path), self.source)
 
     def _succeeds(self, act: Any) -> bool:
         self.error = None
@@ -119,7 +120,8 @@ class DataMigrationTool:
 
     @contextmanager
     def _context(self, database: Path, progress: Progress | None = None) -> Iterator[Context]:
-        with context_for(None, database, self.backup_dir, progress or Silent()) as context:
+        store = Named(str(self.backup_dir), is_folder=True)
+        with context_for(None, database, [store], None, progress or Silent()) as context:
             yield context
 
 
@@ -141,9 +143,12 @@ def _run(options: argparse.Namespace) -> int:
     migrating = not (options.restore or options.verify_only or options.backup_only)
     if migrating:
         refuse_request(request)
-    with context_for(None, source, options.backup_dir, for_terminal()) as context:
+    named = [Named(str(options.backup_dir), is_folder=True)] if options.backup_dir else []
+    with context_for(None, source, named, None, for_terminal()) as context:
         if options.restore is not None:
-            report.show_restored(views.restored_view(restore(context, options.restore, source)))
+            report.show_restored(
+                views.restored_view(restore(context, Which(options.restore), source))
+            )
         elif options.verify_only:
             done = verify_databases(context, source, target)
             report.show_verification(views.verification_view(done))

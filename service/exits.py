@@ -18,6 +18,7 @@ DONE = 0
 BUG = 1
 USAGE = 2
 FINDINGS = 3
+STORAGE_UNAVAILABLE = 30
 
 # The first class that fits decides.
 _CODES: tuple[tuple[type[JunmaiError], int], ...] = (

@@ -1,30 +1,51 @@
-"""The JSON log: one line an event, with the run's id, on stderr or in a file. Set up once.
+"""The log: one JSON line an event, with the run's id, on stderr or in a file. Set up once.
 
-Nothing secret is ever bound, and tracebacks carry no local variables.
+What other libraries log (boto3, APScheduler) comes in the same form. Nothing secret is ever bound,
+and tracebacks carry no local variables.
 """
 
 import logging
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TextIO, cast
+from typing import Protocol, TextIO, cast
 
 import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
 
+from junmai_svc.service.log_file import RotatingFile
+from junmai_svc.service.printable import printable
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import UsageError
 
 LEVELS = ("debug", "info", "warning", "error")
+MOST_BYTES = 10_000_000
+KEEP = 5
+
+
+class _Stream(Protocol):
+    def write(self, text: str, /) -> int: ...
+
+    def flush(self) -> None: ...
 
 
 @contextmanager
 def configured(
-    level: str = "info", file: Path | None = None, *, quiet: bool = False
+    level: str = "info",
+    file: Path | None = None,
+    *,
+    quiet: bool = False,
+    most_bytes: int = MOST_BYTES,
+    keep: int = KEEP,
+    people: bool = False,
 ) -> Iterator[None]:
-    """Send the log of the block to `file`, or to stderr.
+    """Send the log of the block to `file`, or to stderr; what was set up before is back after it.
 
-    `quiet` drops it where there is no file, as people read stderr instead.
+    A file that would grow beyond `most_bytes` begins anew, and `keep` older ones stay. `quiet`
+    drops the log where there is no file, as people read stderr instead. `people` makes lines for
+    people, in colours, where stderr is a terminal and there is no file.
 
     Raises:
         UsageError: there is no such level.
@@ -33,16 +54,28 @@ def configured(
     if level not in LEVELS:
         raise UsageError(f"There is no log level {level}", f"Use one of {', '.join(LEVELS)}.")
     with ExitStack() as stack:
-        stream: TextIO = sys.stderr
+        stream: _Stream = sys.stderr
         if file is not None:
             with translated("write the log to", file):
-                stream = stack.enter_context(file.open("a", encoding="utf-8", buffering=1))
-        _configure(stream, level, silent=quiet and file is None)
-        stack.callback(structlog.reset_defaults)
+                rotating = RotatingFile(file, most_bytes, keep)
+            stack.callback(rotating.close)
+            stream = rotating
+        before = structlog.get_config() if structlog.is_configured() else None
+        stack.callback(_restore, before)
+        coloured = people and file is None and sys.stderr.isatty()
+        silent = quiet and file is None
+        _configure(stream, level, silent=silent, coloured=coloured)
+        stack.enter_context(_bridged(stream, level, silent=silent, coloured=coloured))
         yield
 
 
-def _configure(stream: TextIO, level: str, *, silent: bool) -> None:
+def _restore(before: dict[str, object] | None) -> None:
+    structlog.reset_defaults()
+    if before is not None:
+        structlog.configure(**before)  # type: ignore[arg-type]  # as get_config gave it
+
+
+def _configure(stream: _Stream, level: str, *, silent: bool, coloured: bool) -> None:
     # structlog knows no level above critical; nothing here is as severe as that.
     threshold = logging.CRITICAL if silent else getattr(logging, level.upper())
     structlog.configure(
@@ -50,15 +83,66 @@ def _configure(stream: TextIO, level: str, *, silent: bool) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.ExceptionRenderer(
-                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-            ),
-            structlog.processors.JSONRenderer(ensure_ascii=False),
+            *_rendering(coloured=coloured),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", stream)),
         cache_logger_on_first_use=False,
     )
+
+
+def _rendering(*, coloured: bool) -> Sequence[Processor]:
+    if coloured:
+        colours = sys.platform != "win32" and not os.environ.get("NO_COLOR")
+        plain = structlog.dev.plain_traceback
+        return [
+            _spelled_out,
+            structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain),
+        ]
+    return [
+        structlog.processors.ExceptionRenderer(
+            structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        ),
+        structlog.processors.JSONRenderer(ensure_ascii=False),
+    ]
+
+
+def _spelled_out(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Keep names of files and tables from steering the terminal."""
+    return {
+        key: printable(value) if isinstance(value, str) else value for key, value in event.items()
+    }
+
+
+@contextmanager
+def _bridged(stream: _Stream, level: str, *, silent: bool, coloured: bool) -> Iterator[None]:
+    """Let warnings of the standard library's loggers appear in the same form, for the block.
+
+    What is less than a warning is not for anybody's eyes: botocore shows session tokens there.
+    """
+    handler = logging.StreamHandler(cast("TextIO", stream))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[
+                structlog.contextvars.merge_contextvars,
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+            ],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_rendering(coloured=coloured),
+            ],
+        )
+    )
+    threshold = max(logging.WARNING, getattr(logging, level.upper()))
+    handler.setLevel(logging.CRITICAL + 1 if silent else threshold)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
 
 
 def log() -> structlog.typing.FilteringBoundLogger:

@@ -6,21 +6,30 @@ been compared with the snapshot value by value.
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from junmai_svc.checks.image import Examination, examine
 from junmai_svc.checks.verification import verify
-from junmai_svc.service.backup import backup, image_of
-from junmai_svc.service.build import build_target
+from junmai_svc.service.backup import backing_up, image_of
+from junmai_svc.service.build import build_target, freeze_for
 from junmai_svc.service.context import Context
 from junmai_svc.service.details import fitting
+from junmai_svc.service.execution import differing, execute, first_key, placed
 from junmai_svc.service.logs import log as events
-from junmai_svc.service.migration import MigrateRequest, Migration, checked, outcome, planned
+from junmai_svc.service.migration import (
+    MigrateRequest,
+    Migration,
+    checked,
+    copied_facts,
+    outcome,
+    planned,
+)
 from junmai_svc.service.migration_log import MigrationLog, error_lines, verification_results
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.preflight import plan_for, plan_of, refuse_request
+from junmai_svc.service.recipe import new_recipe, recorded, recorded_recipe
 from junmai_svc.service.replace import replace_database
 from junmai_svc.service.signals import ignore_from_here, unbroken
 from junmai_svc.storage.databases.digest import table_digest
@@ -38,8 +47,8 @@ from junmai_svc.storage.files import (
     token_of,
 )
 from junmai_svc.storage.models.junmai import definitions
+from junmai_svc.storage.snapshots.base import Snapshot
 from junmai_svc.storage.snapshots.manifest import Reason
-from junmai_svc.storage.snapshots.store import Snapshot
 
 # As the replaced tool says it.
 FAILED = "Migration failed"
@@ -80,37 +89,47 @@ def migrate(
         context.journal,
         "migration",
         request.source,
-        start={**details, "store": str(context.store.folder)},
+        start={**details, "store": context.store.url, "folder": str(context.folder)},
         exclusive=True,
     ) as this:
         with _failure_logged(context, log, this.id):
-            result = Migration(this.id, context.journal.path, request, plan_for(request.source))
+            plan = plan_for(request.source)
+            recipe = new_recipe(plan, context.clock())
+            result = Migration(this.id, context.journal.path, request, plan, recipe)
             staged = staged_path(request.target, token_of(this.id))
             # Named before they exist, so that whoever comes after a crash finds them.
             files = {"staged": str(staged), "scratch": str(_scratch(staged))}
-            this.record("planned", **fitting(context.store, planned(result.plan)), **files)
+            files["again"] = str(_again(staged))
+            said = fitting(context.store, planned(plan)) | recorded(context.stores, recipe)
+            this.record("planned", **said, **files)
             try:
-                _build(context, this, result, staged, log)
+                with _taken(context, this, result, _scratch(staged)) as image:
+                    _build(context, this, result, image, staged, log)
                 # Before the switch: from then on nothing may fail that a person must hear of.
                 with unbroken():
-                    result.log_path = log.save(context.store.folder, context.clock(), this.id)
+                    result.log_path = log.save(context.folder, context.clock(), this.id)
                 done = fitting(context.store, outcome(result))
                 _publish(context, this, result, staged)
             finally:
                 remove_database(staged)
                 remove_database(_scratch(staged))
+                remove_database(_again(staged))
         this.conclude("verified", **done)
         return result
 
 
 def _build(
-    context: Context, this: Operation, result: Migration, staged: Path, log: MigrationLog
+    context: Context,
+    this: Operation,
+    result: Migration,
+    image: Image,
+    staged: Path,
+    log: MigrationLog,
 ) -> None:
-    """Everything up to a verified staged target."""
+    """Everything from the image up to a verified staged target."""
     request = result.request
-    image = _take(context, this, result, _scratch(staged))
     if image.snapshot:
-        log.backup_path = str(image.snapshot.image)
+        log.backup_path = image.snapshot.place
         log.add("backup", "success", context.clock(), backup_path=log.backup_path)
     this.record("started", image=str(image.path))
     result.copied = build_target(
@@ -122,41 +141,49 @@ def _build(
         null_tables=image.examination.null_tables,
         rows=image.examination.rows,
         progress=context.progress,
+        moment=result.recipe.moment,
     )
-    copied = [{"table": table.table, "rows": table.rows} for table in result.copied]
+    copied = [copied_facts(table) for table in result.copied]
     this.record_all("table_copied", copied)
     stats = {table.table: table.rows for table in result.copied}
     log.add("migration", "success", context.clock(), stats=stats)
     with translated("set the permissions of", staged):
         copy_permissions(request.source, staged)
     _verify(context, this, result, image, staged, log)
+    if request.prove:
+        _prove(context, this, result, image, staged)
 
 
-def _take(context: Context, this: Operation, result: Migration, scratch: Path) -> Image:
+@contextmanager
+def _taken(context: Context, this: Operation, result: Migration, scratch: Path) -> Iterator[Image]:
     """Take the image to migrate from: a kept snapshot, or a scratch file where none is wanted."""
     request = result.request
-    if request.keep_backup:
-        kept = backup(context, request.source, Reason.MIGRATION, full_check=True, parent=this)
-        this.record(
-            "backup_linked",
-            snapshot=kept.snapshot.name,
-            checksum=kept.snapshot.manifest.checksum,
-            backup=kept.run,
-        )
-        result.snapshot = kept.snapshot
-        image = Image(kept.snapshot.image, kept.schema, kept.examination, kept.snapshot)
-    else:
-        begun = time.monotonic()
-        schema = image_of(context, request.source, scratch)
-        spent = time.monotonic() - begun
-        found = examine(scratch, schema, request.source, full_check=True, copy_seconds=spent)
-        image = Image(scratch, schema, found, None)
-    if plan_of(image.schema) != result.plan:
-        raise MigrationFailedError(
-            f"The schema of {request.source} was changed while the migration began",
-            "Wait until nobody changes the schema, then run the same command again.",
-        )
-    return image
+    with ExitStack() as at_hand:
+        if request.keep_backup:
+            kept = at_hand.enter_context(
+                backing_up(context, request.source, Reason.MIGRATION, full_check=True, parent=this)
+            )
+            snapshot = kept.backup.snapshot
+            this.record(
+                "backup_linked",
+                snapshot=snapshot.name,
+                checksum=snapshot.manifest.checksum,
+                backup=kept.backup.run,
+            )
+            result.snapshot, result.failed_stores = snapshot, kept.backup.failed
+            image = Image(kept.image, kept.schema, kept.examination, snapshot)
+        else:
+            begun = time.monotonic()
+            schema = image_of(context, request.source, scratch)
+            spent = time.monotonic() - begun
+            found = examine(scratch, schema, request.source, full_check=True, copy_seconds=spent)
+            image = Image(scratch, schema, found, None)
+        if plan_of(image.schema) != result.plan:
+            raise MigrationFailedError(
+                f"The schema of {request.source} was changed while the migration began",
+                "Wait until nobody changes the schema, then run the same command again.",
+            )
+        yield image
 
 
 def _verify(
@@ -172,14 +199,13 @@ def _verify(
         open_pair(staged, image.path, target_mode="rw") as pair,
         translated("verify", staged),
     ):
+        freeze_for(result.plan, pair, result.recipe.moment)
         with context.progress.step("Verifying", steps, "steps") as tick:
             result.report = verify(
                 pair,
                 result.plan.tables,
                 result.plan.expected,
-                backup=(image.snapshot.image, image.snapshot.manifest.checksum)
-                if image.snapshot
-                else None,
+                backup=(image.path, image.snapshot.manifest.checksum) if image.snapshot else None,
                 source_broke=image.examination.violations,
                 on_table=lambda _: tick(1) if tick is not None else None,
             )
@@ -188,7 +214,8 @@ def _verify(
         log.verification_results = verification_results(result.report, rows)
         status = "success" if result.report.passed else "failed"
         log.add("verification", status, context.clock(), results=log.verification_results)
-        this.record("constraints_checked", file=identity_of(staged), **checked(result.report))
+        found = fitting(context.store, checked(result.report))
+        this.record("constraints_checked", file=identity_of(staged), **found)
         if not result.report.passed:
             raise MigrationFailedError(
                 f"verification found differences in {staged.name}:"
@@ -201,6 +228,24 @@ def _verify(
                 result.digests[table.name] = digest.sha256
                 if tick is not None:
                     tick(1)
+
+
+def _prove(
+    context: Context, this: Operation, result: Migration, image: Image, staged: Path
+) -> None:
+    """Migrate a second time, from what the journal and the store hold, and compare the digests."""
+    again = _again(staged)
+    with context.progress.step("Migrating a second time", 1, "steps"):
+        recipe = recorded_recipe(context.stores, recorded(context.stores, result.recipe))
+        found = execute(recipe, image.path, image.schema, image.examination, again)
+    others = differing(result.digests, found)
+    if others:
+        place = placed(others[0], first_key(staged, again, others[0]))
+        raise MigrationFailedError(
+            f"run a second time, it left other rows in {place}",
+            "The target was not published, the source is untouched.",
+        )
+    this.record("reproduced", tables=len(result.digests))
 
 
 def _publish(context: Context, this: Operation, result: Migration, staged: Path) -> None:
@@ -224,7 +269,7 @@ def _failure_logged(context: Context, log: MigrationLog, run: str) -> Iterator[N
         if not any(step["status"] == "failed" for step in log.migration_log):
             log.add("migration", "failed", context.clock(), error=failed, hint=error.hint)
         try:
-            log.save(context.store.folder, context.clock(), run)
+            log.save(context.folder, context.clock(), run)
         except JunmaiError as second:
             events().error("migration_log.unwritable", problem=second.message)
         if isinstance(error, MigrationFailedError):
@@ -234,3 +279,7 @@ def _failure_logged(context: Context, log: MigrationLog, run: str) -> Iterator[N
 
 def _scratch(staged: Path) -> Path:
     return staged.with_name(staged.name.replace(".partial", ".source.partial"))
+
+
+def _again(staged: Path) -> Path:
+    return staged.with_name(staged.name.replace(".partial", ".again.partial"))

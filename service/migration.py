@@ -6,19 +6,25 @@ from typing import Any
 
 from junmai_svc.checks.finding import Report, Verdict
 from junmai_svc.service.build import Copied
+from junmai_svc.service.context import StoreProblem
 from junmai_svc.service.plan import MigrationPlan
+from junmai_svc.service.recipe import Recipe
 from junmai_svc.service.replace import Replaced
-from junmai_svc.storage.snapshots.store import Snapshot
+from junmai_svc.storage.snapshots.base import Snapshot
 
 
 @dataclass(frozen=True)
 class MigrateRequest:
-    """What to migrate and where to. Paths are as the person gave them."""
+    """What to migrate and where to. Paths are as the person gave them.
+
+    `prove` runs it a second time and compares the two before anything is published.
+    """
 
     source: Path
     target: Path
     keep_backup: bool = True
     overwrite: bool = False
+    prove: bool = False
 
 
 @dataclass
@@ -29,7 +35,9 @@ class Migration:
     journal: Path
     request: MigrateRequest
     plan: MigrationPlan
+    recipe: Recipe
     snapshot: Snapshot | None = None
+    failed_stores: tuple[StoreProblem, ...] = ()
     copied: list[Copied] = field(default_factory=list)
     report: Report = field(default_factory=lambda: Report(()))
     digests: dict[str, str] = field(default_factory=dict)
@@ -48,16 +56,40 @@ def planned(plan: MigrationPlan) -> dict[str, Any]:
             for column in pair.columns
             if column.rule is not None
         },
+        "notes": [f"{note.subject} {note.text}" for note in plan.notes],
     }
 
 
+def copied_facts(table: Copied) -> dict[str, Any]:
+    """What `table_copied` records of one table."""
+    spent = round(table.seconds * 1_000_000)
+    return {"table": table.table, "rows": table.rows, "microseconds": spent}
+
+
 def checked(report: Report) -> dict[str, Any]:
-    """What `constraints_checked` records: what failed, and what the source had already."""
+    """What `constraints_checked` records: every check with its verdict, and where findings are.
+
+    No value of a row is in it: a finding is told by its check, table and column.
+    """
     failed = [result for result in report.results if result.verdict is Verdict.FAILED]
     return {
         "checks": len(report.results),
         "failed": {r.subject: r.total for r in failed},
         "known": {r.subject: r.known for r in report.results if r.known},
+        "results": [
+            {
+                "check": r.check,
+                "table": r.table,
+                "verdict": r.verdict.value,
+                "total": r.total,
+                "microseconds": round(r.seconds * 1_000_000),
+            }
+            for r in report.results
+        ],
+        "differences": [
+            {"check": f.check, "table": f.table, "column": f.column, "message": f.message}
+            for f in report.findings
+        ],
     }
 
 

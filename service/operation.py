@@ -25,7 +25,9 @@ from junmai_svc.storage.journal.lease import register_database, release_lease, t
 from junmai_svc.storage.journal.liveness import RunLock
 from junmai_svc.storage.journal.uuid7 import uuid7
 
-Kind = Literal["backup", "migration", "restore", "verification", "prune"]
+Kind = Literal[
+    "backup", "migration", "restore", "verification", "check", "prune", "drill", "daemon", "replay"
+]
 
 
 @dataclass

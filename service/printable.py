@@ -16,4 +16,6 @@ def printable(value: Any) -> Any:
         return {printable(key): printable(each) for key, each in value.items()}
     if isinstance(value, list):
         return [printable(each) for each in value]
+    if isinstance(value, tuple):
+        return tuple(printable(each) for each in value)
     return value

@@ -29,9 +29,11 @@ def close_abandoned(journal: Journal) -> list[str]:
     Raises:
         JunmaiError: the journal can't be read or written.
     """
-    closed = []
-    streams = {stream: list(journal.read(stream)) for stream in journal.streams_open()}
-    dead = [s for s in streams if not is_alive(journal.path, split_stream(s)[1])]
+    closed: list[str] = []
+    opened = journal.streams_open()
+    dead = [s for s in opened if not is_alive(journal.path, split_stream(s)[1])]
+    # What lives, such as a daemon for years, need not be read where nobody died.
+    streams = {stream: list(journal.read(stream)) for stream in opened} if dead else {}
     # A name may have been announced by a run that died before it saw that another one has it.
     taken = {path for s in streams if s not in dead for path in _staged(_said(streams[s]))}
     for stream in dead:
@@ -78,6 +80,8 @@ def _look_and_clean(said: Said, run: str, taken: AbstractSet[Path]) -> str:
         remove_database(path)
     for path in _small_files(said, run):
         path.unlink(missing_ok=True)
+    if final is None and "snapshot" in said and "image" not in said:
+        return "unknown"  # its store, which may be far away, says whether the snapshot is there
     if final is not None and final.exists() and identity_of(final) == said.get("file"):
         # An image without its manifest is no snapshot, and nobody would ever remove it.
         if "target" in said or final.with_suffix(".json").exists():
@@ -94,14 +98,14 @@ def _final(said: Said) -> Path | None:
 
 def _staged(said: Said) -> list[Path]:
     """The staged files that the run named; only names of our own making are ever touched."""
-    named = [said.get("staged"), said.get("scratch")]
+    named = [said.get(name) for name in ("staged", "scratch", "again", "borrowed")]
     paths = [_where_it_ran(said) / name for name in named if isinstance(name, str)]
     return [p for p in paths if p.name.startswith(".") and p.name.endswith(STAGED_SUFFIX)]
 
 
 def _small_files(said: Said, run: str) -> list[Path]:
     """The manifest or log that it was writing into its store."""
-    store = said.get("store")
+    store = said.get("folder") or said.get("store")
     if not isinstance(store, str):
         return []
     return list((_where_it_ran(said) / store).glob(f".*.{token_of(run)}{STAGED_SUFFIX}"))

@@ -64,13 +64,13 @@ def _set_aside(context: Context, database: Held) -> tuple[str, ...]:
     if database.damage is None and not leftovers(database.path):
         return ()
     with translated("set aside", database.path):
-        make_folder(context.store.folder)
+        make_folder(context.folder)
     return tuple(str(copy) for copy in set_aside(database.path, _aside(context, database.path)))
 
 
 def _aside(context: Context, target: Path) -> Path:
-    """A name in the store that nothing has, nor any sidecar of it."""
+    """A name beside the snapshots that nothing has, nor any sidecar of it."""
     base = f"{target.stem}_replaced_{context.clock().strftime(STAMP)}"
     names = itertools.chain([base], (f"{base}_{again}" for again in itertools.count(2)))
-    paths = (context.store.folder / f"{name}.db" for name in names)
+    paths = (context.folder / f"{name}.db" for name in names)
     return next(path for path in paths if not path.exists() and not leftovers(path))

@@ -5,7 +5,8 @@ Results go to stdout: a table for people or, with --json, one object. Errors go 
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
@@ -25,10 +26,10 @@ _MARKS = {"ok": "ok", "known": "ok, as in the source", "failed": "FAILED"}
 _STYLES = {"ok": "green", "known": "yellow", "failed": "bold red"}
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _THOUSAND = 1000
-_EMPTY: tuple[object, ...] = (None, "", [], {})
+_NUMBERS = {"rows", "seconds", "columns", "source rows", "target rows", "size", "after"}
 
 
-def _shown(show: Callable[[View], None]) -> Callable[[View], None]:
+def shown(show: Callable[[View], None]) -> Callable[[View], None]:
     """Make sure that what is shown to people is printable."""
 
     @wraps(show)
@@ -52,27 +53,57 @@ def show_error(error: JunmaiError) -> None:
         console.print(Text.assemble(("Hint:  ", "bold"), printable(error.hint)))
 
 
+_warnings = [True]
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Show no warnings in the block: nobody watches the daemon's stderr, and the log has them."""
+    before = _warnings[0]
+    _warnings[0] = False
+    try:
+        yield
+    finally:
+        _warnings[0] = before
+
+
+def show_warning(text: str) -> None:
+    """Say on stderr what is not as it should be, though the command did what it was asked for."""
+    if not _warnings[0]:
+        return
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(Text.assemble(("Warning: ", "bold yellow"), printable(text)))
+
+
+def show_begun(journal: str, public_key: str, key_file: str) -> None:
+    """Say on stderr that a journal has begun, by which key it is known, and where the secret is."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    told = f"Began the journal {journal}; keep a copy of {key_file}, which signs it."
+    console.print(Text(printable(told)))
+    console.print(Text(f"Its public key: {public_key}"))
+
+
 def show_bug(error: BaseException, where: str) -> None:
     """Say on stderr that this is a bug of the program; the traceback is in the log."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(Text(f"Error: a bug in junmai-svc ({type(error).__name__}); {where}"))
 
 
-@_shown
+@shown
 def show_plan(view: View) -> None:
     """Print what a migration would do."""
-    table = _table("table", "from", "columns", "new columns")
+    table = table_of("table", "from", "columns", "new columns")
     for row in view["tables"]:
         origin = "carried over" if row["carried"] else (row["from"] or "(new, empty)")
         new = ", ".join(f"{name} = {value}" for name, value in row["new_columns"].items())
         table.add_row(Text(row["table"]), Text(origin), str(row["columns"]), Text(new))
-    _print(table, *_carried(view), *_notes(view), Text("Nothing was written (--dry-run)."))
+    printed(table, *_carried(view), *_notes(view), Text("Nothing was written (--dry-run)."))
 
 
-@_shown
+@shown
 def show_migration(view: View) -> None:
     """Print the closing table of a migration and what to do next."""
-    table = _table("table", "rows", "seconds", "verdict")
+    table = table_of("table", "rows", "seconds", "verdict")
     for row in view["tables"]:
         verdict = row["verdict"]
         table.add_row(
@@ -101,7 +132,7 @@ def show_migration(view: View) -> None:
     ]
     if view["snapshot"]:
         steps.append(f"4. To go back: junmai-svc restore {view['backup_path']} --to {source}")
-    _print(
+    printed(
         table,
         *_carried(view),
         *_notes(view),
@@ -112,12 +143,12 @@ def show_migration(view: View) -> None:
     )
 
 
-@_shown
+@shown
 def show_backup(view: View) -> None:
     """Print a stored snapshot."""
-    _print(
+    printed(
         Text(
-            f"Stored   {view['backup_path']} ({_size(view['file_size'])})\n"
+            f"Stored   {view['backup_path']} ({sized(view['file_size'])})\n"
             f"SHA-256  {view['checksum']}\n"
             f"Checked  {view['check']}\n"
             f"Run      {view['run']}"
@@ -126,7 +157,7 @@ def show_backup(view: View) -> None:
     )
 
 
-@_shown
+@shown
 def show_restored(view: View) -> None:
     """Print a finished restore and the way back."""
     lines = [
@@ -139,15 +170,15 @@ def show_restored(view: View) -> None:
     lines += [
         f"Before   what was there can't be read; kept as {path}" for path in view["set_aside"]
     ]
-    _print(Text("\n".join(lines)), *_violations(view))
+    printed(Text("\n".join(lines)), *_violations(view))
 
 
-@_shown
+@shown
 def show_verification(view: View) -> None:
     """Print what a verification found."""
     parts: list[RenderableType] = []
     if view["tables"]:
-        table = _table("table", "source rows", "target rows", "verdict")
+        table = table_of("table", "source rows", "target rows", "verdict")
         for row in view["tables"]:
             table.add_row(
                 Text(row["table"]),
@@ -164,90 +195,34 @@ def show_verification(view: View) -> None:
         if passed
         else Text("Differences found.", "bold red")
     )
-    _print(*parts, *_findings(view), Text(f"Run      {view['run']}"))
+    printed(*parts, *_findings(view), Text(f"Run      {view['run']}"))
 
 
-@_shown
+@shown
 def show_snapshots(view: View) -> None:
     """Print a store's snapshots, newest first."""
     if not view["snapshots"] and not view["unreadable"]:
-        _print(Text("No snapshots yet. Take one with: junmai-svc backup --source PATH"))
+        printed(Text("No snapshots yet. Take one with: junmai-svc backup --source PATH"))
         return
-    table = _table("snapshot", "age", "size", "reason", "last proven", "database")
+    table = table_of("snapshot", "age", "size", "reason", "last proven", "database")
     for row in view["snapshots"]:
         proven = row["proven"]
         table.add_row(
             Text(row["snapshot"]),
-            _age(datetime.fromisoformat(row["taken"])),
-            _size(row["file_size"]),
+            aged(datetime.fromisoformat(row["taken"])),
+            sized(row["file_size"]),
             row["reason"] + (", held" if row["held"] else ""),
-            f"{_age(datetime.fromisoformat(proven))} ago" if proven else "never",
+            f"{aged(datetime.fromisoformat(proven))} ago" if proven else "never",
             Text(row["database"]),
         )
-    _print(table, *_unusable(view))
+    printed(table, *unusable(view))
 
 
-@_shown
-def show_prune(view: View) -> None:
-    """Print every snapshot with the reasons that keep it, and what is dropped."""
-    dry = view["status"] == "planned"
-    table = _table("snapshot", "age", "size", "kept because")
-    for row in view["snapshots"]:
-        dropped = Text("would be dropped" if dry else "dropped", "yellow")
-        table.add_row(
-            Text(row["snapshot"]),
-            _age(datetime.fromisoformat(row["taken"])),
-            _size(row["file_size"]),
-            Text(", ".join(row["reasons"])) if row["keep"] else dropped,
-        )
-    drops = sum(not row["keep"] for row in view["snapshots"])
-    if dry:
-        last = f"{drops} would be dropped, {_size(view['bytes'])}. Nothing was deleted (--dry-run)."
-    else:
-        last = f"Deleted {len(view['deleted'])} snapshots, {_size(view['bytes'])}."
-    _print(table, *_unusable(view), Text(last))
-
-
-@_shown
+@shown
 def show_hold(view: View) -> None:
     """Print that a snapshot is held, or not any more."""
     what = "is held: no policy drops it" if view["status"] == "held" else "is not held any more"
-    _print(Text(f"{view['snapshot']} {what}."))
-
-
-@_shown
-def show_history(view: View) -> None:
-    """Print the runs in the journal, newest first."""
-    if not view["runs"]:
-        _print(Text("No runs yet."))
-        return
-    table = _table("started (UTC)", "kind", "status", "database", "run")
-    for row in view["runs"]:
-        started = (row["started"] or "")[:19].replace("T", " ")
-        table.add_row(started, row["kind"], row["status"], Text(row["database"] or ""), row["run"])
-    _print(table)
-
-
-@_shown
-def show_run(view: View) -> None:
-    """Print one run's stream as a timeline."""
-    head = [f"Run      {view['run']}", f"Kind     {view['kind']}", f"Status   {view['status']}"]
-    head += [
-        f"{label:<8} {view[key]}"
-        for label, key in (
-            ("Database", "database"),
-            ("Target", "target"),
-            ("Snapshot", "snapshot"),
-            ("Message", "message"),
-        )
-        if view.get(key)
-    ]
-    table = _table("position", "time (UTC)", "event", "what")
-    for event in view["events"]:
-        what = ", ".join(f"{k}: {_short(v)}" for k, v in event["data"].items() if v not in _EMPTY)
-        time = event["time"][:23].replace("T", " ")
-        table.add_row(str(event["position"]), time, event["type"], Text(what))
-    _print(Text("\n".join(head)), table)
+    printed(Text(f"{view['snapshot']} {what}."))
 
 
 class _Results(Console):
@@ -258,7 +233,8 @@ class _Results(Console):
         raise BrokenPipeError
 
 
-def _print(*parts: RenderableType) -> None:
+def printed(*parts: RenderableType) -> None:
+    """Print parts of a result on stdout, one below the other."""
     # Names may look like markup; none of what is printed here is.
     console = _Results(
         highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty()
@@ -269,15 +245,17 @@ def _print(*parts: RenderableType) -> None:
     console.print(Group(*parts))
 
 
-def _table(*columns: str) -> Table:
+def table_of(*columns: str) -> Table:
+    """Return an empty table with these columns, numbers to the right."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        numeric = column in {"rows", "seconds", "columns", "source rows", "target rows", "size"}
+        numeric = column in _NUMBERS
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     return table
 
 
-def _unusable(view: View) -> Iterable[RenderableType]:
+def unusable(view: View) -> Iterable[RenderableType]:
+    """A line for each manifest that can't be used."""
     for item in view["unreadable"]:
         yield Text(f"Can't be used: {item['problem']}", "yellow")
 
@@ -303,7 +281,7 @@ def _findings(view: View) -> Iterable[RenderableType]:
     findings: Sequence[View] = view["findings"]
     if not findings:
         return
-    table = _table("finding", "table", "key", "column", "expected", "actual", "what to do")
+    table = table_of("finding", "table", "key", "column", "expected", "actual", "what to do")
     for finding in findings[:SHOWN_FINDINGS]:
         known = " (already in the source)" if finding["known"] else ""
         table.add_row(
@@ -318,13 +296,8 @@ def _findings(view: View) -> Iterable[RenderableType]:
     yield Text(f"{total:,} {noun} in all, {shown} shown.")
 
 
-def _short(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
-    limit = 100
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def _size(count: int) -> str:
+def sized(count: int) -> str:
+    """Return bytes in the unit that people would use."""
     amount = float(count)
     for unit in _UNITS:
         if amount < _THOUSAND or unit == _UNITS[-1]:
@@ -333,7 +306,8 @@ def _size(count: int) -> str:
     raise AssertionError("the last unit takes everything")
 
 
-def _age(taken: datetime) -> str:
+def aged(taken: datetime) -> str:
+    """Return how long ago something was."""
     seconds = int((datetime.now(UTC) - taken).total_seconds())
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= size:

@@ -1,13 +1,14 @@
 """Which snapshots are kept, each with its reasons: (snapshots, policy, now) -> decisions. Pure.
 
 Whatever the policy says, some are never dropped: the newest good snapshot of each database, the
-newest one that was proven, the newest one from before a migration, and what is held. Nothing at all
-is dropped where the clock can't be trusted.
+newest one that was proven, the newest one from before a migration, and what is held. What was last
+found damaged is not good. Nothing at all is dropped where the clock can't be trusted.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import PurePath
 
 from junmai_svc.storage.snapshots.manifest import Reason
 
@@ -26,8 +27,30 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class Policies:
+    """One policy for most databases, and `own` ones for some, by their absolute path."""
+
+    usual: Policy
+    own: Mapping[PurePath, Policy] = field(default_factory=dict)
+
+    def of(self, database: str) -> Policy:
+        """Return the policy for a database by the path in its manifests.
+
+        One that was given as a relative path is the database whose path ends like it.
+        """
+        path = PurePath(database)
+        if path.is_absolute() or not path.parts:
+            return self.own.get(path, self.usual)
+        ends = (p for key, p in self.own.items() if key.parts[-len(path.parts) :] == path.parts)
+        return next(ends, self.usual)
+
+
+@dataclass(frozen=True)
 class Candidate:
-    """One snapshot as the policy sees it. `proven` is when it was last proven, if ever."""
+    """One snapshot as the policy sees it. `proven` is when it was last proven, if ever.
+
+    `damaged` are those that were found damaged since.
+    """
 
     name: str
     database: str
@@ -35,6 +58,7 @@ class Candidate:
     reason: Reason
     held: bool = False
     proven: datetime | None = None
+    damaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,17 +84,20 @@ _PERIODS: Mapping[str, Callable[[datetime], str]] = {
 }
 
 
-def decide(candidates: Iterable[Candidate], policy: Policy, now: datetime) -> list[Decision]:
+def decide(
+    candidates: Iterable[Candidate], policy: Policy | Policies, now: datetime
+) -> list[Decision]:
     """Return a decision for each snapshot, newest first; `now` and all times are in UTC.
 
-    Each database is looked at alone. Snapshots that were only taken to undo something are kept by
-    time, never in the place of others.
+    Each database is looked at alone. Snapshots that were only taken to undo something, and damaged
+    ones, are kept by time, never in the place of others.
     """
+    policies = Policies(policy) if isinstance(policy, Policy) else policy
     found = sorted(candidates, key=lambda each: (each.taken, each.name), reverse=True)
     reasons: dict[str, list[str]] = {each.name: [] for each in found}
     for database in dict.fromkeys(each.database for each in found):
         own = [each for each in found if each.database == database]
-        for name, reason in _reasons(own, policy, now):
+        for name, reason in _reasons(own, policies.of(database), now):
             reasons[name].append(reason)
     return [Decision(each, tuple(reasons[each.name])) for each in found]
 
@@ -78,6 +105,8 @@ def decide(candidates: Iterable[Candidate], policy: Policy, now: datetime) -> li
 def _reasons(own: Sequence[Candidate], policy: Policy, now: datetime) -> Iterable[tuple[str, str]]:
     """The reasons for the snapshots of one database, newest first."""
     lasting = [each for each in own if not each.reason.is_undo]
+    # What is left of damaged ones is better than nothing.
+    lasting = [each for each in lasting if not each.damaged] or lasting
     for each in own:
         if each.held:
             yield each.name, "held"
@@ -85,7 +114,7 @@ def _reasons(own: Sequence[Candidate], policy: Policy, now: datetime) -> Iterabl
             yield each.name, "recent"
     if lasting:
         yield lasting[0].name, "newest"
-    proven = [each for each in lasting if each.proven is not None]
+    proven = [each for each in lasting if each.proven is not None and not each.damaged]
     if proven:
         yield proven[0].name, "newest proven"
     migrations = [each for each in lasting if each.reason is Reason.MIGRATION]

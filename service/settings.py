@@ -3,12 +3,15 @@
 import getpass
 import os
 import platform
+import sys
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
+
+import msgspec
 
 from junmai_svc.service.configuration import RetentionSection, duration
 from junmai_svc.service.configuration_file import Loaded
-from junmai_svc.service.retention import Policy
+from junmai_svc.service.retention import Policies, Policy
 from junmai_svc.storage.errors import NotFoundError, UsageError
 
 JOURNAL_NAME = "journal.db"
@@ -26,42 +29,72 @@ def configured_journal(loaded: Loaded | None) -> Path | None:
     return _local(loaded, url, "sqlite:///", "the journal") if loaded and url else None
 
 
-def configured_store(loaded: Loaded | None, name: str) -> Path:
-    """The folder of the store that has this name in the configuration, else the folder `name`.
-
-    Raises:
-        UsageError: it is not of a kind that this program has.
-    """
-    section = loaded.configuration.stores.get(name) if loaded else None
-    if loaded is None or section is None:
-        if "://" in name:
-            raise UsageError(f"There is no store {name}", ONLY_FOLDERS)
-        return Path(name)
-    return _local(loaded, section.url, "file://", f"the store {name}")
-
-
 def _local(loaded: Loaded, url: str, scheme: str, what: str) -> Path:
     """A path out of a configuration; a relative one counts from the file's folder."""
     path = url.removeprefix(scheme)
     if "://" in path:
         raise UsageError(f"{what} can't be {url}", ONLY_FOLDERS)
-    return Path(os.path.normpath(loaded.folder / path))
+    return counted_from(loaded.folder, Path(path))
+
+
+def counted_from(folder: Path, path: Path) -> Path:
+    """A path that counts from a folder, such as the one of the file that names it."""
+    return Path(os.path.normpath(folder / path))
+
+
+def cache_folder(loaded: Loaded | None) -> Path:
+    """Where this machine keeps what makes stores quick, and images on their way to them.
+
+    The configured one, else the system's usual place for caches of a user.
+    """
+    configured = loaded.configuration.cache.folder if loaded else None
+    if loaded and configured:
+        return counted_from(loaded.folder, Path(configured).expanduser())
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "junmai-svc"
 
 
 def retention(
-    loaded: Loaded | None, older_than: str | None, keep: Mapping[str, int | None]
-) -> Policy:
-    """The retention policy: what was said in the call over what is configured.
+    loaded: Loaded | None,
+    older_than: str | None = None,
+    keep: Mapping[str, int | None] | None = None,
+    store: str | None = None,
+) -> Policies:
+    """The retention policies: what was said in the call over what is configured.
+
+    For each database that is its own section if it has one, else the one of the store of this name,
+    else [retention].
 
     Raises:
         UsageError: a duration is none.
     """
-    section = loaded.configuration.retention if loaded else RetentionSection()
-    configured = {name: getattr(section, name) for name in keep}
-    said = {name: number for name, number in keep.items() if number is not None}
-    within = older_than or section.keep_within
+    said = {name: number for name, number in (keep or {}).items() if number is not None}
+    if loaded is None:
+        return Policies(_policy(RetentionSection(), older_than, said))
+    configuration = loaded.configuration
+    named = configuration.stores.get(store) if store else None
+    section = (named.retention if named else None) or configuration.retention
+    own: dict[PurePath, Policy] = {
+        counted_from(loaded.folder, Path(each.path)).absolute(): _policy(
+            each.retention, older_than, said
+        )
+        for each in configuration.databases
+        if each.retention
+    }
+    return Policies(_policy(section, older_than, said), own)
+
+
+def _policy(section: RetentionSection, older_than: str | None, said: Mapping[str, int]) -> Policy:
+    values = msgspec.structs.asdict(section)
+    within = older_than or values.pop("keep_within")
+    values.pop("keep_within", None)
     try:
-        return Policy(duration(within) if within else None, **(configured | said))
+        return Policy(duration(within) if within else None, **(values | dict(said)))
     except ValueError as error:
         raise UsageError(str(error), "Say 30d, 12h, 90m or 45s.") from error
 
@@ -108,9 +141,29 @@ def existing_journal(named: Path | None) -> Path:
     Raises:
         NotFoundError: there is none; the message names the places.
     """
-    places = [named] if named else [Path(JOURNAL_NAME), Path("data", JOURNAL_NAME)]
+    places = _journals(named)
     found = [place for place in places if place.exists()]
     return _first(found, "journal", places, "Name it with --journal, before the command.")
+
+
+def usual_journal(named: Path | None) -> Path:
+    """Where the journal is, or was: also one that is gone, if its key is still beside it.
+
+    Raises:
+        NotFoundError: there is neither; the message names the places.
+    """
+    places = _journals(named)
+    keys = [place.with_name(place.name + ".key") for place in places]
+    found = [
+        place for place, key in zip(places, keys, strict=True) if place.exists() or key.exists()
+    ]
+    if named is not None:
+        return named
+    return _first(found, "journal", places, "Name it with --journal, before the command.")
+
+
+def _journals(named: Path | None) -> list[Path]:
+    return [named] if named else [Path(JOURNAL_NAME), Path("data", JOURNAL_NAME)]
 
 
 def _first(found: list[Path], what: str, places: list[Path], hint: str) -> Path:

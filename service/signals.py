@@ -7,6 +7,7 @@ database is being switched in, it comes too late (`ignore_from_here`).
 """
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,15 +18,19 @@ from junmai_svc.storage.errors import InterruptedRunError
 
 
 @dataclass
-class _State:
-    """`unbroken` counts the blocks that a signal has to wait for, `waiting` is one that waits."""
+class _State(threading.local):
+    """`unbroken` counts the blocks that a signal has to wait for, `waiting` is one that waits.
+
+    Handlers run in the main thread, so each thread has a state of its own: a block in another one
+    makes nothing wait.
+    """
 
     unbroken: int = 0
     waiting: int | None = None
     too_late: bool = False
 
 
-_state = _State()  # signals belong to the process, so does this
+_state = _State()
 
 
 @contextmanager

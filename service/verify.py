@@ -17,13 +17,12 @@ from junmai_svc.service.backup import image_of
 from junmai_svc.service.context import Context
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.pairing import Pairing, pair_tables
+from junmai_svc.service.restore import Found
 from junmai_svc.storage.databases.connection import reading_image, require_database
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.pair import open_pair
 from junmai_svc.storage.databases.schema import Schema, read_schema
 from junmai_svc.storage.errors import IntegrityError, UsageError
-from junmai_svc.storage.files import copy_hashing
-from junmai_svc.storage.snapshots.store import Snapshot
 
 
 @dataclass(frozen=True)
@@ -82,30 +81,47 @@ def _require_one_encoding(source: Path, target: Path, one: Schema, other: Schema
         )
 
 
-def verify_snapshot(context: Context, snapshot: Snapshot) -> Verification:
+def verify_snapshot(context: Context, found: Found) -> Verification:
     """Prove that a stored snapshot is what its manifest says and that SQLite finds it sound.
 
     Raises:
         AccessDeniedError, NoSpaceError, StorageUnavailableError: it can't be read.
     """
-    start = {"snapshot": snapshot.name, "source": str(snapshot.image)}
+    snapshot = found.snapshot
+    start = {"snapshot": snapshot.name, "source": snapshot.place}
     with (
-        operation(context.journal, "verification", snapshot.image, start=start) as this,
+        operation(context.journal, "verification", Path(snapshot.place), start=start) as this,
         _scratch() as folder,
     ):
-        copy = folder / snapshot.image.name
-        size = snapshot.manifest.file_size
-        with (
-            translated("read", snapshot.image),
-            context.progress.step("Reading the snapshot", size, "bytes") as tick,
-        ):
-            copy_hashing(snapshot.image, copy, tick)
-        results = [backup_checksum.check(copy, snapshot.manifest.checksum)]
+        copy = folder / "image.db"
+        results = [_read_back(context, found, copy)]
         if not results[0].total:
-            results.append(_soundness(copy, snapshot.image))
+            results.append(_soundness(copy, Path(snapshot.place)))
         report = Report(tuple(results))
         _finish(this, report)
         return Verification(this.id, snapshot.name, report, {})
+
+
+def _read_back(context: Context, found: Found, copy: Path) -> CheckResult:
+    """Read a snapshot into a file and compare it with its manifest; damage is a finding here."""
+    manifest = found.snapshot.manifest
+    with (
+        translated("read", found.snapshot.place),
+        context.progress.step("Reading the snapshot", manifest.file_size, "bytes") as tick,
+    ):
+        try:
+            found.store.fetch(found.snapshot, copy, tick)
+        except IntegrityError as error:
+            if not copy.exists():
+                finding = Finding(
+                    backup_checksum.CHECK,
+                    key=found.snapshot.name,
+                    expected=manifest.checksum,
+                    actual=error.message,
+                    hint=error.hint,
+                )
+                return CheckResult(backup_checksum.CHECK, total=1, findings=(finding,))
+        return backup_checksum.check(copy, manifest.checksum)
 
 
 def _soundness(image: Path, of: Path) -> CheckResult:

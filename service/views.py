@@ -10,16 +10,16 @@ from typing import Any
 
 from junmai_svc.checks.finding import Report, Verdict
 from junmai_svc.service.backup import Backup
+from junmai_svc.service.context import StoreProblem
 from junmai_svc.service.exits import exit_code
 from junmai_svc.service.migration import Migration, rule_counts
 from junmai_svc.service.plan import MigrationPlan
-from junmai_svc.service.prune import Pruned, PrunePlan
 from junmai_svc.service.restore import Restored
 from junmai_svc.service.verify import Verification
+from junmai_svc.service.views_prune import unreadable_view
 from junmai_svc.storage.errors import JunmaiError
-from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.projection import Run
-from junmai_svc.storage.snapshots.store import Snapshot, Unreadable
+from junmai_svc.storage.snapshots.base import Snapshot, Unreadable
 
 View = dict[str, Any]
 
@@ -36,6 +36,14 @@ def error_view(error: JunmaiError) -> View:
             "exit": exit_code(error),
         },
     }
+
+
+def problems_view(failed: Sequence[StoreProblem]) -> list[View]:
+    """The stores that could not be used, and why."""
+    return [
+        {"store": each.store, "problem": each.problem.message, "hint": each.problem.hint}
+        for each in failed
+    ]
 
 
 def plan_view(plan: MigrationPlan) -> View:
@@ -115,7 +123,8 @@ def migration_view(result: Migration) -> View:
         "source": str(result.request.source),
         "target": str(result.request.target),
         "snapshot": result.snapshot.name if result.snapshot else None,
-        "backup_path": str(result.snapshot.image) if result.snapshot else None,
+        "backup_path": result.snapshot.place if result.snapshot else None,
+        "failed_stores": problems_view(result.failed_stores),
         "tables": [
             {
                 "table": table.table,
@@ -145,11 +154,23 @@ def backup_view(result: Backup) -> View:
         "run": result.run,
         "status": "stored",
         "snapshot": result.snapshot.name,
-        "backup_path": str(result.snapshot.image),
+        "backup_path": result.snapshot.place,
+        "stores": [
+            {
+                "store": stored.store,
+                "snapshot": stored.name,
+                "layout": stored.manifest.layout,
+                "new_bytes": stored.manifest.new_bytes,
+            }
+            for stored in result.stored
+        ],
+        "failed_stores": problems_view(result.failed),
         "checksum": manifest.checksum,
         "file_size": manifest.file_size,
-        "check": result.examination.method,
-        "violations": dict(result.examination.violations),
+        "check": result.examination.method if result.examination else "unchanged",
+        "violations": dict(result.examination.violations)
+        if result.examination
+        else _recorded(result.snapshot),
     }
 
 
@@ -163,8 +184,14 @@ def restored_view(result: Restored) -> View:
         "checksum": result.snapshot.manifest.checksum,
         "pre_restore_snapshot": result.replaced.snapshot,
         "set_aside": list(result.replaced.set_aside),
-        "violations": dict(result.examination.violations),
+        "violations": _recorded(result.snapshot) or dict(result.examination.violations),
     }
+
+
+def _recorded(snapshot: Snapshot) -> dict[str, int]:
+    """What the rows of a snapshot broke when it was stored."""
+    check = snapshot.manifest.check
+    return dict(check.violations) if check else {}
 
 
 def verification_view(result: Verification) -> View:
@@ -211,37 +238,14 @@ def snapshots_view(
                 "file_size": snapshot.manifest.file_size,
                 "checksum": snapshot.manifest.checksum,
                 "layout": snapshot.manifest.layout,
+                "new_bytes": snapshot.manifest.new_bytes,
+                "store": snapshot.store,
                 "held": snapshot.name in held,
                 "proven": known[snapshot.name].isoformat() if snapshot.name in known else None,
             }
             for snapshot in good
         ],
-        "unreadable": _unreadable_view(bad),
-    }
-
-
-def _unreadable_view(bad: Sequence[Unreadable]) -> list[View]:
-    return [{"manifest": str(item.path), "problem": item.problem.message} for item in bad]
-
-
-def prune_view(plan: PrunePlan, pruned: Pruned | None) -> View:
-    """A plan of what to drop, carried out or (`pruned` is None) not."""
-    return {
-        "run": pruned.run if pruned else None,
-        "status": "pruned" if pruned else "planned",
-        "snapshots": [
-            {
-                "snapshot": each.candidate.name,
-                "taken": each.candidate.taken.isoformat(),
-                "keep": each.keep,
-                "reasons": list(each.reasons),
-                "file_size": plan.sizes[each.candidate.name],
-            }
-            for each in plan.decisions
-        ],
-        "deleted": list(pruned.deleted) if pruned else [],
-        "bytes": plan.freed,
-        "unreadable": _unreadable_view(plan.unreadable),
+        "unreadable": unreadable_view(bad),
     }
 
 
@@ -263,15 +267,4 @@ def run_view(run: Run) -> View:
         "ended": run.ended.isoformat() if run.ended else None,
         "actor": run.actor,
         "message": run.message,
-    }
-
-
-def event_view(event: Event) -> View:
-    """One event of a stream."""
-    return {
-        "position": event.position,
-        "version": event.version,
-        "type": event.type,
-        "time": event.time.isoformat(),
-        "data": dict(event.data),
     }

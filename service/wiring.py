@@ -1,52 +1,173 @@
 """The objects that a use case works with; nobody else constructs them."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from junmai_svc.service.context import Context, now
+from junmai_svc.service import report
+from junmai_svc.service.configuration_file import Loaded
+from junmai_svc.service.context import Context, StoreProblem, now
 from junmai_svc.service.progress import Progress
+from junmai_svc.service.publish import publish_all
 from junmai_svc.service.settings import (
     actor,
+    cache_folder,
     database_beside,
     default_backup_dir,
     default_journal,
     existing_journal,
+    existing_store,
 )
 from junmai_svc.service.signals import unbroken
+from junmai_svc.service.stores import Named, open_store, place_of
 from junmai_svc.service.version import __version__
+from junmai_svc.storage.databases import interruption
+from junmai_svc.storage.errors import JunmaiError
 from junmai_svc.storage.journal.journal import Journal
+from junmai_svc.storage.journal.keyring import key_path
+from junmai_svc.storage.journal.rotation import history_of
+from junmai_svc.storage.snapshots.base import SnapshotStore
 from junmai_svc.storage.snapshots.store import FileStore
 
 
 @contextmanager
 def context_for(
-    journal: Path | None, database: Path, backup_dir: Path | None, progress: Progress
+    journal: Path | None,
+    database: Path,
+    stores: Sequence[Named],
+    loaded: Loaded | None,
+    progress: Progress,
+    *,
+    create: bool = True,
 ) -> Iterator[Context]:
-    """Open the journal (made if need be) and the store for an operation on a database.
+    """Open the journal (made if need be) and the stores for an operation on a database.
 
-    None stands for the default place of either, which is beside the database.
+    None and no stores stand for the default places, which are beside the database. Of several
+    stores, those that can't be opened are `down`. With `create` a store that is not there is made.
 
     Raises:
-        JunmaiError: the journal can't be opened.
+        JunmaiError: the journal can't be opened, or none of the stores.
     """
-    store = FileStore(backup_dir or default_backup_dir(database))
-    with _open(journal or default_journal(database), create=True) as opened:
-        yield Context(opened, store, progress, now)
+    beside = default_backup_dir(database)
+    named = stores or [Named(str(beside), is_folder=True)]
+    opened, down = _opened(named, lambda each: open_store(loaded, each, now, create=create))
+    try:
+        with open_journal(journal or default_journal(database), create=True) as held:
+            context = Context(held, opened, progress, now, down, beside, cache_folder(loaded))
+            try:
+                yield context
+            finally:
+                _publish(context)
+    finally:
+        for store in opened:
+            store.backend.close()
+
+
+def _publish(context: Context) -> None:
+    """Publish the journal into the stores that are there, unless somebody waits for us to end."""
+    if interruption.received() is not None:
+        return
+    for each in publish_all(replace(context, stores=tuple(filter(_is_there, context.stores)))):
+        report.show_warning(f"The journal is not published to {each.store}: {each.problem.message}")
+
+
+def _is_there(store: SnapshotStore) -> bool:
+    """A folder of images that nothing was put into is not made for the journal alone."""
+    return not isinstance(store, FileStore) or store.folder.is_dir()
+
+
+def _opened(
+    named: Sequence[Named], open_one: Callable[[Named], SnapshotStore]
+) -> tuple[tuple[SnapshotStore, ...], tuple[StoreProblem, ...]]:
+    opened: list[SnapshotStore] = []
+    down: list[StoreProblem] = []
+    for each in named:
+        try:
+            opened.append(open_one(each))
+        except JunmaiError as problem:
+            if len(named) == 1:
+                raise
+            down.append(StoreProblem(each.address, problem))
+    if not opened:
+        raise down[0].problem
+    return tuple(opened), tuple(down)
 
 
 @contextmanager
-def journal_beside(journal: Path | None, store: Path) -> Iterator[Journal | None]:
-    """Open the named journal, or the one beside a store if there is one; it is only read.
+def store_context(
+    journal: Path | None, named: Sequence[Named], loaded: Loaded | None, progress: Progress
+) -> Iterator[Context]:
+    """Open a store that is there, and the journal beside it, for an operation on the store.
+
+    None and no store stand for the usual places.
+
+    Raises:
+        NotFoundError: there is no such store.
+        JunmaiError: the journal or the store can't be opened.
+    """
+    named = named or usual_store()
+    _require_there(loaded, named)
+    database = _database_beside(loaded, named[0])
+    with context_for(journal, database, named, loaded, progress, create=False) as context:
+        yield context
+
+
+@contextmanager
+def reading_store(
+    journal: Path | None, named: Sequence[Named], loaded: Loaded | None
+) -> Iterator[tuple[SnapshotStore, Journal | None]]:
+    """Open a store that is there and, where there is one, the journal beside it, to look at them.
+
+    Raises:
+        NotFoundError: there is no such store.
+        JunmaiError: the journal or the store can't be opened.
+    """
+    named = named or usual_store()
+    _require_there(loaded, named)
+    store = open_store(loaded, named[0], now)
+    try:
+        usual = default_journal(_database_beside(loaded, named[0]))
+        with journal_if_there(journal, usual) as opened:
+            yield store, opened
+    finally:
+        store.backend.close()
+
+
+def usual_store() -> list[Named]:
+    """The store to look at where none is named: the first usual folder that exists.
+
+    Raises:
+        NotFoundError: there is none; the message names the places.
+    """
+    return [Named(str(existing_store(None)), is_folder=True)]
+
+
+def _require_there(loaded: Loaded | None, named: Sequence[Named]) -> None:
+    for each in named:
+        folder = place_of(loaded, each).folder
+        if folder is not None:
+            existing_store(folder)
+
+
+def _database_beside(loaded: Loaded | None, named: Named) -> Path:
+    """A database as it would stand beside a store; in the current folder for one far away."""
+    folder = place_of(loaded, named).folder
+    return database_beside(folder) if folder is not None else Path("database")
+
+
+@contextmanager
+def journal_if_there(path: Path | None, usual: Path) -> Iterator[Journal | None]:
+    """Open the named journal, or the usual one if it is there; it is only read.
 
     Raises:
         JunmaiError: it can't be read.
     """
-    path = journal or default_journal(database_beside(store))
-    if journal is None and not path.exists():
+    if path is None and not usual.exists():
         yield None
         return
-    with _open(path, create=False) as opened:
+    with open_journal(path or usual, create=False) as opened:
         yield opened
 
 
@@ -57,9 +178,27 @@ def reading_journal(journal: Path | None) -> Journal:
         NotFoundError: there is none.
         JunmaiError: it can't be read.
     """
-    return _open(existing_journal(journal), create=False)
+    return open_journal(existing_journal(journal), create=False)
 
 
-def _open(path: Path, *, create: bool) -> Journal:
+def open_journal(
+    path: Path, *, create: bool, continues: Mapping[str, object] | None = None
+) -> Journal:
+    """Open a journal, made if need be with `create`; a new epoch says what it `continues`.
+
+    Raises:
+        JunmaiError: it can't be opened.
+    """
+    is_new = create and not path.exists()
     with unbroken():
-        return Journal.open(path, create=create, actor=actor(), clock=now, tool_version=__version__)
+        journal = Journal.open(
+            path,
+            create=create,
+            actor=actor(),
+            clock=now,
+            tool_version=__version__,
+            continues=continues,
+        )
+    if is_new and sys.stderr.isatty():  # machines have event 0, and `audit checkpoint`
+        report.show_begun(str(path), str(history_of(journal).current), str(key_path(path)))
+    return journal

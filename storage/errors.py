@@ -8,7 +8,8 @@
     ├── AccessDeniedError      the operating system or the store refuses
     │   └── RetainedError      an object lock keeps it (storage.backends.base)
     ├── IntegrityError         bytes are not what they should be
-    │   └── ChecksumError      a digest differs from the recorded one
+    │   ├── ChecksumError      a digest differs from the recorded one
+    │   └── DivergedError      journal and store tell two histories (storage.journal.failures)
     ├── MigrationFailedError   the target was not published; source and backup are as they were
     ├── JournalConflictError   somebody appended to the stream first
     ├── StorageUnavailableError   may work later

@@ -40,7 +40,9 @@ def shown_commands() -> list[tuple[str, list[str]]]:
 
 
 def options_of(command: click.Command) -> set[str]:
-    return {name for parameter in command.params for name in parameter.opts}
+    own = {name for parameter in command.params for name in parameter.opts}
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    return own.union(*(options_of(each) for each in below))
 
 
 def all_commands() -> dict[str, click.Command]:

@@ -55,6 +55,18 @@ def locate(
     )
 
 
+def folder_at(address: str) -> Path | None:
+    """Return the local folder that an address names; None where it names a place elsewhere.
+
+    Raises:
+        UsageError: the address can't be used.
+    """
+    scheme = _SCHEME.match(address)
+    if scheme is None:
+        return Path(address)
+    return _folder(address) if scheme[1].lower() == "file" else None
+
+
 def _folder(address: str) -> Path:
     parts = urlsplit(address)
     if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):

@@ -14,19 +14,25 @@ from junmai_svc.storage.errors import JournalConflictError, UsageError
 
 # The first of each is the category's start; * marks the terminal ones.
 _NAMES = {
-    "journal": "opened key_rotated recovered",
-    "backup": "started staged snapshot_taken stored verified* failed* abandoned*",
-    "migration": "requested planned backup_linked started table_copied constraints_checked"
-    " verified* failed* rolled_back* abandoned*",
+    "journal": "opened key_rotated recovered store_accepted",
+    "backup": "started staged snapshot_taken stored store_failed verified* failed* abandoned*",
+    "migration": "requested planned backup_staged backup_linked started table_copied"
+    " constraints_checked reproduced verified* failed* rolled_back* abandoned*",
     "restore": "requested pre_restore_backup_taken staged digests_matched"
     " switched* failed* abandoned*",
     "verification": "started completed* mismatch_found* failed* abandoned*",
+    "check": "started finding examined repaired completed* damage_found* failed* abandoned*",
     "prune": "planned snapshot_deleted completed* failed* abandoned*",
     "cutover": "prepared switched* reverted* failed* abandoned*",
-    "replay": "started reproduced* diverged* not_reproducible* input_missing* failed* abandoned*",
+    "replay": "started confirmed* reproduced* diverged* not_reproducible* input_missing*"
+    " failed* abandoned*",
+    "drill": "started proven* failed* inconclusive* abandoned*",
+    "daemon": "started jobs_missed job_skipped job_failed configuration_reloaded"
+    " configuration_refused stopped* failed* abandoned*",
     "database": "registered lease_taken lease_released",
 }
-_VERSION = 1
+# The version in which an event is recorded today, where it is not the first one.
+_VERSIONS = {"journal.opened": 2}
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -67,7 +73,8 @@ def _kinds() -> Iterable[EventKind]:
         for number, marked in enumerate(names.split()):
             name = marked.rstrip("*")
             step = Role.TERMINAL if marked != name else Role.STEP
-            yield EventKind(category, name, step if number else Role.START, _VERSION)
+            version = _VERSIONS.get(f"{category}.{name}", 1)
+            yield EventKind(category, name, step if number else Role.START, version)
 
 
 CATALOGUE: Mapping[str, EventKind] = {kind.type: kind for kind in _kinds()}

@@ -46,6 +46,21 @@ _OF_SQLITE: tuple[tuple[tuple[str, ...], type[JunmaiError], str], ...] = (
 )
 
 
+class DivergedError(IntegrityError):
+    """A journal and what was published of it tell two histories; nothing was changed.
+
+    `verdict` is one word: EDITED (an entry is not what its hash says), REWRITTEN (it and its hash
+    were changed together), TRUNCATED (the journal is shorter), FORKED (both went on differently),
+    ROLLED BACK or EMPTIED (the store has less than was published there). `position` is the first
+    one concerned.
+    """
+
+    def __init__(self, verdict: str, position: int, message: str, hint: str) -> None:
+        super().__init__(f"{verdict} at position {position}: {message}", hint)
+        self.verdict = verdict
+        self.position = position
+
+
 @contextmanager
 def translated(doing: str, path: Path) -> Iterator[None]:
     """Turn foreign errors raised inside into JunmaiError.

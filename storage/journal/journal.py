@@ -6,7 +6,7 @@ taken under SQLite's write lock, so they have no gaps and never fork, whoever ap
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -18,8 +18,11 @@ from junmai_svc.storage.errors import JournalConflictError
 from junmai_svc.storage.journal import entry, events, merkle, tables
 from junmai_svc.storage.journal.entry import Event, NewEvent
 from junmai_svc.storage.journal.failures import translated
+from junmai_svc.storage.journal.folding import Row, folded
+from junmai_svc.storage.journal.keyring import first_key
 from junmai_svc.storage.journal.opening import open_database
-from junmai_svc.storage.journal.reading import PAGE, Reader, journal_id_of
+from junmai_svc.storage.journal.projected import Projected
+from junmai_svc.storage.journal.reading import PAGE, Head, Reader, journal_id_of
 from junmai_svc.storage.journal.uuid7 import uuid7
 
 BUSY_SECONDS = 30.0
@@ -28,12 +31,14 @@ BUSY_SECONDS = 30.0
 class Journal:
     """One open journal. It may be shared by threads; a process may open the same file twice.
 
-    `path` is the file, `journal_id` its UUID, `actor` the pseudonym under which events are written.
+    `path` is the file, `journal_id` its UUID, `actor` the pseudonym under which events are written;
+    `tables` are for the other modules of this room.
     """
 
     path: Path
     journal_id: str
     actor: str
+    tables: tables.Tables
 
     def __init__(
         self,
@@ -49,7 +54,7 @@ class Journal:
         self._clock = clock
         self._database = database
         self._reader = Reader(path, journal_id, database)
-        models = tables.bound_to(database)
+        self.tables = models = tables.bound_to(database)
         self._insert_event = tables.composed(
             database,
             models.event.insert(
@@ -57,6 +62,7 @@ class Journal:
             ),
         )
         self._update_head = tables.composed(database, models.head.update(size=0, frontier=b""))
+        self._projected = Projected(database)
         self._lock = threading.RLock()
 
     @classmethod
@@ -69,10 +75,12 @@ class Journal:
         clock: Callable[[], datetime],
         tool_version: str,
         busy_seconds: float = BUSY_SECONDS,
+        continues: Mapping[str, Any] | None = None,
     ) -> Self:
         """Open the journal in a file; with `create`, begin one where there is none.
 
-        A new journal holds event 0, `journal.opened`, with its id and `tool_version`. `actor` is
+        A new journal gets a signing key beside it and holds event 0, `journal.opened`, with its id,
+        its public key, `tool_version` and, in a new epoch, what it `continues`. `actor` is
         `user@host`, of which only the pseudonym is ever written. `clock` gives times with a zone.
         `busy_seconds` is how long a call waits for another process that is writing.
 
@@ -87,7 +95,12 @@ class Journal:
             fresh = cls(path, database, journal_id, _pseudonym(journal_id, actor), clock)
             head = tables.bound_to(database).head
             head.insert(journal_id=journal_id, size=0, frontier=b"").execute()
-            data = {"journal": journal_id, "public_key": None, "tool": tool_version}
+            data = {
+                "journal": journal_id,
+                "public_key": str(first_key(path, journal_id).verifier),
+                "tool": tool_version,
+                "continues": continues,
+            }
             stream = events.stream_name("journal", journal_id)
             opened = events.event_type("journal", "opened")
             fresh._append_all([NewEvent(stream, opened, data, correlation=journal_id)])
@@ -211,20 +224,67 @@ class Journal:
         with self._using("read"):
             return self._reader.streams_open()
 
+    def head(self) -> Head:
+        """Return how many events there are, and the frontier of the tree over them.
+
+        Raises:
+            JunmaiError: as `read`.
+        """
+        with self._using("read"):
+            return self._reader.head()
+
+    def projection(self) -> dict[tuple[str, str], Row]:
+        """Return the rows that the events amount to (see `folding`), by name and key.
+
+        They are read as kept; where they are not up to date, they are folded from the events.
+
+        Raises:
+            JunmaiError: as `read`.
+        """
+        with self._using("read"):
+            if self._projected.is_at(self._reader.head().size):
+                return self._projected.rows()
+        return folded(self.read())
+
+    def rebuild(self) -> tuple[str | None, str]:
+        """Build the projection anew from the events; return the digests before and after.
+
+        The first is None where there was none, or another version had appended since.
+
+        Raises:
+            JunmaiError: as `append_all`.
+        """
+        with self._using("rebuild the projection of"), self._database.atomic():
+            return self._projected.rebuild(self.read(), self._reader.head().size)
+
+    @contextmanager
+    def within(self, doing: str, *, writing: bool) -> Iterator[peewee.SqliteDatabase]:
+        """Have the database to oneself, in one transaction if it is for writing.
+
+        For the other modules of this room.
+
+        Raises:
+            JunmaiError: what SQLite raises inside, translated.
+        """
+        with self._using(doing), self._database.atomic() if writing else nullcontext():
+            yield self._database
+
     def _append_all(self, wanted: Sequence[NewEvent]) -> list[Event]:
         """Append inside the caller's transaction, which holds the write lock."""
         head = self._reader.head()
         size, frontier = head.size, head.frontier
-        recorded = []
+        recorded, appended = [], []
         for new in wanted:
             event = self._stored(new)
             if event is None:
                 event = self._insert(new, size)
                 frontier = merkle.frontier_append(frontier, size, event.leaf_hash)
                 size += 1
+                appended.append(event)
             recorded.append(event)
-        if size > head.size:
+        if appended:
             self._update_head(size, merkle.frontier_bytes(frontier))
+            self._projected.follow(head.size, appended, self.read)
         return recorded
 
     def _stored(self, new: NewEvent) -> Event | None:

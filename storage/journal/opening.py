@@ -8,8 +8,8 @@ once one does, and the other opens what it made.
 import os
 import sqlite3
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -81,6 +81,21 @@ def open_database(
     return database
 
 
+@contextmanager
+def examining(path: Path, busy_seconds: float) -> Iterator[sqlite3.Connection]:
+    """Open a journal only to look at it as it is, whatever is wrong with it.
+
+    Raises:
+        NotFoundError: there is no journal.
+        IntegrityError: the file is something else, or of a newer format.
+        sqlite3.Error: SQLite can't read it.
+    """
+    if not _recognised(path, busy_seconds):
+        raise NotFoundError(f"There is no journal in {path}", _NO_JOURNAL_HINT)
+    with _reading(path, busy_seconds) as connection:
+        yield connection
+
+
 def _recognised(path: Path, busy_seconds: float) -> bool:
     """Tell whether a file is a journal, leaving one that is not as it is."""
     if path.is_dir():
@@ -89,12 +104,21 @@ def _recognised(path: Path, busy_seconds: float) -> bool:
         raise NotFoundError(f"There is no folder {path.parent} for the journal", "Check the path.")
     if not path.exists():
         return False
+    with _reading(path, busy_seconds) as connection:
+        return _is_journal(connection, path)
+
+
+@contextmanager
+def _reading(path: Path, busy_seconds: float) -> Iterator[sqlite3.Connection]:
     # Read-only where there is a -wal: a writable connection, if the last one, would fold it into a
     # file that may be somebody's database. Without one, read-only would leave a -wal behind.
     mode = "ro" if path.with_name(path.name + "-wal").exists() else "rw"
-    with closing(sqlite3.connect(_uri(path, mode), uri=True, timeout=busy_seconds)) as connection:
+    connection = sqlite3.connect(
+        _uri(path, mode), uri=True, timeout=busy_seconds, isolation_level=None
+    )
+    with closing(connection):
         connection.execute("PRAGMA query_only = 1")
-        return _is_journal(connection, path)
+        yield connection
 
 
 def _is_journal(connection: sqlite3.Connection, path: Path) -> bool:

@@ -12,6 +12,7 @@ from junmai_svc.storage.journal import entry, events, merkle
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.failures import DAMAGED_HINT
 from junmai_svc.storage.journal.tables import bound_to, composed
+from junmai_svc.storage.journal.upcasting import upcast
 
 PAGE = 500
 
@@ -169,4 +170,4 @@ class Reader:
             raise entry.damaged(self._path, position, "its columns differ from its entry")
         if event.leaf_hash != leaf_hash:
             raise entry.damaged(self._path, position, "its hash is not that of its entry")
-        return event
+        return upcast(event)

@@ -1,8 +1,11 @@
-"""The two tables of a journal, and what SQLite itself refuses to do to them.
+"""The tables of a journal, and what SQLite itself refuses to do to them.
 
 `event` is append-only: no UPDATE, no DELETE, and INSERT only of a new id at the next position and
 the next version of its stream. The condition on INSERT is what stops INSERT OR REPLACE, whose
 deletions fire no trigger. Positions count from 0, versions from 1.
+
+`published` and `projection` came later: a journal without them gets them with its next event. What
+is in them follows from the events, or is only remembered to notice what happened to a store.
 """
 
 import sqlite3
@@ -98,12 +101,31 @@ class _JournalHead(peewee.Model):
     published_root = peewee.BlobField(null=True)
 
 
+class _Published(peewee.Model):
+    """What each store was last seen to hold, and how often the schema had changed by then."""
+
+    store = peewee.TextField(primary_key=True)
+    size = peewee.IntegerField()
+    frontier = peewee.BlobField()
+    schema_version = peewee.IntegerField()
+
+
+class _Projection(peewee.Model):
+    """The rows that the events amount to, as JSON; see `folding`."""
+
+    name = peewee.TextField()
+    key = peewee.TextField()
+    value = peewee.TextField()
+
+
 @dataclass(frozen=True)
 class Tables:
     """The models of one journal, bound to its database alone."""
 
     event: type[_Event]
     head: type[_JournalHead]
+    published: type[_Published]
+    projection: type[_Projection]
 
 
 def bound_to(database: peewee.SqliteDatabase) -> Tables:
@@ -123,7 +145,21 @@ def bound_to(database: peewee.SqliteDatabase) -> Tables:
             table_name = "journal_head"
             strict_tables = True
 
-    return Tables(Event, JournalHead)
+    class Published(_Published):
+        class Meta:
+            database = owner
+            table_name = "published"
+            strict_tables = True
+
+    class Projection(_Projection):
+        class Meta:
+            database = owner
+            table_name = "projection"
+            strict_tables = True
+            without_rowid = True
+            primary_key = peewee.CompositeKey("name", "key")
+
+    return Tables(Event, JournalHead, Published, Projection)
 
 
 def composed(
@@ -153,11 +189,41 @@ def create(database: peewee.SqliteDatabase) -> None:
     """
     tables = bound_to(database)
     database.create_tables([tables.event, tables.head], safe=False)
+    complete(database)
     connection: sqlite3.Connection = database.connection()  # type: ignore[no-untyped-call]
     for name, body in _TRIGGERS.items():
         connection.execute(f"CREATE TRIGGER {name} {body}")
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def complete(database: peewee.SqliteDatabase) -> None:
+    """Make the tables that a journal of an earlier version lacks, inside the caller's transaction.
+
+    Raises:
+        sqlite3.Error, peewee.PeeweeException: SQLite refuses.
+    """
+    tables = bound_to(database)
+    database.create_tables([tables.published, tables.projection], safe=True)
+
+
+def differing_triggers(connection: sqlite3.Connection) -> list[str]:
+    """Return the triggers that are missing, or do not say what they should.
+
+    Raises:
+        sqlite3.Error: the schema can't be read.
+    """
+    rows = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
+    found = {name: _words(sql) for name, sql in rows}
+    return sorted(
+        name
+        for name, body in _TRIGGERS.items()
+        if found.get(name) != _words(f"CREATE TRIGGER {name} {body}")
+    )
+
+
+def _words(sql: str) -> list[str]:
+    return sql.split()
 
 
 def seal(connection: sqlite3.Connection) -> None:

@@ -19,11 +19,14 @@ from junmai_svc.storage.errors import IntegrityError
 FORMAT = 1
 LARGEST_MANIFEST = 4 << 20  # bytes; a manifest of 3,000 tables has half a megabyte
 STAMP = "%Y%m%d_%H%M%S"
+UNKNOWN = ""  # the checksum of an image that whoever stores it is to find out
 NAME = re.compile(r"(?P<stem>.+)_backup_(?P<stamp>\d{8}_\d{6})(?:_(?P<again>\d{1,6}))?", re.DOTALL)
 
 Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, msgspec.Meta(max_length=4096)]
+MapName = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{32})?$")]
+HINT = "Restore from another snapshot; `junmai-svc snapshots` lists the good ones."
 
 
 class Reason(StrEnum):
@@ -68,7 +71,10 @@ class CheckFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """One snapshot. `file_size` in bytes; `checksum` is the SHA-256 of the whole database image."""
+    """One snapshot. `file_size` in bytes; `checksum` is the SHA-256 of the whole database image.
+
+    In layout "blocks", `map` names where its blocks lie; `new_bytes` is what it added to its store.
+    """
 
     original_path: Text
     backup_path: Text
@@ -81,6 +87,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     created_at: Text = ""
     reason: Reason = Reason.MANUAL
     layout: Text = "file"
+    map: MapName = ""
+    new_bytes: Count | None = None
     run: Text = ""
     database: DatabaseFacts | None = None
     tables: Mapping[Text, TableFacts] = {}
@@ -102,35 +110,50 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode(manifest: Manifest) -> bytes:
-    """Return the manifest as indented JSON in UTF-8."""
-    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+    """Return the manifest as indented JSON in UTF-8, without what only blocks have elsewhere."""
+    fields = msgspec.to_builtins(manifest)
+    for name in ("map", "new_bytes"):
+        if not fields[name] and manifest.layout != "blocks":
+            del fields[name]
+    return msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n"
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read and check one manifest file.
+    """Read and check one manifest file of layout "file".
 
     Raises:
-        IntegrityError: it is no regular file, too large, not JSON of the right form, of a newer
-            format, or it names another snapshot than its file does.
+        IntegrityError: it is no regular file, or `parse_manifest` refuses it.
         OSError: it can't be read.
     """
-    hint = "Restore from another snapshot; `junmai-svc snapshots` lists the good ones."
     if path.is_symlink() or not path.is_file():
-        raise IntegrityError(f"Manifest {path} is not a regular file", hint)
+        raise IntegrityError(f"Manifest {path} is not a regular file", HINT)
     if path.stat().st_size > LARGEST_MANIFEST:
-        raise IntegrityError(f"Manifest {path} is too large to be one", hint)
+        raise IntegrityError(f"Manifest {path} is too large to be one", HINT)
+    return parse_manifest(path.read_bytes(), path.stem, str(path), "file")
+
+
+def parse_manifest(content: bytes, name: str, where: str, layout: str) -> Manifest:
+    """Return the manifest of the snapshot `name` in a store of that layout, checked.
+
+    `where` names it in messages.
+
+    Raises:
+        IntegrityError: it is not JSON of the right form, of a newer format, of another layout, or
+            it names another snapshot.
+    """
     try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode(content, type=Manifest)
         taken = manifest.taken
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise IntegrityError(f"Manifest {path} is damaged: {error}", hint) from error
+        raise IntegrityError(f"Manifest {where} is damaged: {error}", HINT) from error
     if manifest.format > FORMAT:
         raise IntegrityError(
-            f"Manifest {path} has format {manifest.format}; this program reads up to {FORMAT}",
+            f"Manifest {where} has format {manifest.format}; this program reads up to {FORMAT}",
             "Install the newest junmai-svc.",
         )
-    if manifest.layout != "file" or taken.tzinfo is None:
-        raise IntegrityError(f"Manifest {path} is damaged: layout or time is not valid", hint)
-    if manifest.format and manifest.name != path.stem:
-        raise IntegrityError(f"Manifest {path} belongs to another snapshot: {manifest.name}", hint)
-    return msgspec.structs.replace(manifest, name=path.stem)
+    fits = manifest.layout == layout and bool(manifest.map) == (layout == "blocks")
+    if not fits or taken.tzinfo is None:
+        raise IntegrityError(f"Manifest {where} is damaged: layout or time is not valid", HINT)
+    if manifest.format and manifest.name != name:
+        raise IntegrityError(f"Manifest {where} belongs to another snapshot: {manifest.name}", HINT)
+    return msgspec.structs.replace(manifest, name=name)

@@ -7,67 +7,65 @@ take the same name, without any lock.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from uuid import uuid4
 
-from junmai_svc.storage.errors import IntegrityError, JunmaiError, NotFoundError
+import msgspec
+
+from junmai_svc.storage.backends.local import LocalBackend
+from junmai_svc.storage.errors import ChecksumError, IntegrityError, JunmaiError, NotFoundError
 from junmai_svc.storage.files import (
     STAGED_SUFFIX,
+    copy_hashing,
     make_folder,
+    sha256_of,
     switch_in,
     sync_folder,
     token_of,
     write_durably,
 )
-from junmai_svc.storage.snapshots.manifest import NAME, STAMP, Manifest, encode, read_manifest
-
-LATEST = "latest"
-HOLDS = "holds"
-
-
-@dataclass(frozen=True)
-class Staged:
-    """A name that is ours and the path where its image is to be written."""
-
-    name: str
-    image: Path
-
-    @property
-    def final(self) -> Path:
-        """Where the image will lie once it is a snapshot's."""
-        return self.image.with_name(f"{self.name}.db")
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A stored snapshot: its manifest and the path of its image."""
-
-    manifest: Manifest
-    image: Path
-
-    @property
-    def name(self) -> str:
-        """The snapshot's name, which is the image's file name without its suffix."""
-        return self.manifest.name
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """A manifest that can't be used, and why."""
-
-    path: Path
-    problem: JunmaiError
+from junmai_svc.storage.snapshots.base import (
+    DETAILS,
+    HOLDS,
+    LATEST,
+    Snapshot,
+    Staged,
+    Tick,
+    Unreadable,
+    checked,
+    require_checksum,
+)
+from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
+from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
+from junmai_svc.storage.snapshots.manifest import (
+    NAME,
+    STAMP,
+    UNKNOWN,
+    Manifest,
+    encode,
+    read_manifest,
+)
 
 
 class FileStore:
     """Snapshots in one local folder, which is made when the first one is stored."""
 
+    layout = "file"
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    @property
+    def url(self) -> str:
+        """The folder's path, as it was given."""
+        return str(self.folder)
+
+    @property
+    def backend(self) -> LocalBackend:
+        """The folder as a place for other objects."""
+        return LocalBackend(self.folder)
 
     @contextmanager
     def stage(
@@ -82,33 +80,79 @@ class FileStore:
         Raises:
             OSError: the folder can't be made or written.
         """
+        base = f"{stem}_backup_{when.strftime(STAMP)}"
+        with self._staging(base, announce or _unheard) as staged:
+            yield staged
+
+    @contextmanager
+    def _staging(
+        self, base: str, announce: Callable[[Staged], None], wanted: str = ""
+    ) -> Iterator[Staged]:
         make_folder(self.folder)
-        staged = self._claim(f"{stem}_backup_{when.strftime(STAMP)}", announce or _unheard)
+        staged = self._claim(base, announce, wanted or base)
         try:
             yield staged
         finally:
             # Once committed, the staged name may be claimed anew, and is the claimant's to remove.
-            if not staged.final.exists():
+            if not self._final(staged.name).exists():
                 staged.image.unlink(missing_ok=True)
             for suffix in ("-wal", "-shm", "-journal"):
                 Path(f"{staged.image}{suffix}").unlink(missing_ok=True)
 
-    def commit(self, staged: Staged, manifest: Manifest) -> Snapshot:
+    def commit(self, staged: Staged, manifest: Manifest, tick: Tick | None = None) -> Snapshot:
         """Make a staged image whose content is durable a snapshot: image first, then manifest.
+
+        The image is hashed where its manifest does not say its checksum yet.
 
         Raises:
             OSError: it can't be written; the snapshot then does not exist.
         """
-        listed = staged.final.with_suffix(".json")
+        final = self._final(staged.name)
+        if manifest.checksum == UNKNOWN:
+            manifest = checked(manifest, sha256_of(staged.image, tick), staged.image)
+        listed = final.with_suffix(".json")
+        manifest = msgspec.structs.replace(
+            manifest, name=staged.name, layout=self.layout, map="", backup_path=str(final)
+        )
         try:
-            switch_in(staged.image, staged.final)
+            switch_in(staged.image, final)
             write_durably(listed, encode(manifest), token_of(manifest.run))
         except BaseException:
             # Without the other neither is a snapshot, and nobody would ever remove it.
             listed.unlink(missing_ok=True)
-            staged.final.unlink(missing_ok=True)
+            final.unlink(missing_ok=True)
             raise
-        return Snapshot(manifest, staged.final)
+        return Snapshot(manifest, final, self.url)
+
+    def put(self, image: Path, manifest: Manifest, tick: Tick | None = None) -> Snapshot:
+        """Store a copy of an image under the manifest's name or the next free one.
+
+        Raises:
+            ChecksumError: the image is not what the manifest says; nothing is stored.
+            OSError: it can't be written; the snapshot then does not exist.
+        """
+        base, found = manifest.name, NAME.fullmatch(manifest.name)
+        if found and found["again"]:
+            base = base.removesuffix(f"_{found['again']}")
+        with self._staging(base, _unheard, manifest.name) as staged:
+            staged.image.unlink()
+            manifest = checked(manifest, copy_hashing(image, staged.image, tick), image)
+            return self.commit(staged, manifest)
+
+    def again(self, snapshot: Snapshot, manifest: Manifest) -> Snapshot | None:
+        """Return None: each snapshot has an image of its own here."""
+        del snapshot, manifest
+        return None  # as others may return one
+
+    def fetch(self, snapshot: Snapshot, path: Path, tick: Tick | None = None) -> None:
+        """Copy a snapshot's image into a new file, durable and proven.
+
+        Raises:
+            ChecksumError: it is not what its manifest says.
+            OSError: it can't be read, or the file not written.
+        """
+        image = snapshot.image or self._final(snapshot.name)
+        require_checksum(copy_hashing(image, path, tick), snapshot)
 
     def put_details(self, content: bytes) -> str:
         """Store what is too large for an event of the journal and return its SHA-256 in hex.
@@ -119,11 +163,23 @@ class FileStore:
             OSError: it can't be written.
         """
         digest = hashlib.sha256(content).hexdigest()
-        path = self.folder / "details" / f"{digest}.json"
-        if not path.exists():
-            make_folder(path.parent)
-            write_durably(path, content, uuid4().hex)  # nobody else can have staged it
+        self.backend.put(f"{DETAILS}/{digest}.json", content, if_absent=True)
         return digest
+
+    def get_details(self, digest: str) -> bytes:
+        """Return what `put_details` stored.
+
+        Raises:
+            NotFoundError: it is not here.
+            ChecksumError: it is not what it was.
+            OSError: it can't be read.
+        """
+        path = self.folder / DETAILS / f"{Path(digest).name}.json"
+        if not path.is_file():
+            raise NotFoundError(f"Details {digest} are not in {self.folder}", "Check the store.")
+        if sha256_of(path) != digest:
+            raise ChecksumError(f"Details {path} are not what they were", "Look into other stores.")
+        return path.read_bytes()
 
     def snapshots(self) -> tuple[list[Snapshot], list[Unreadable]]:
         """Return all snapshots, newest first, and the manifests that can't be used.
@@ -142,7 +198,7 @@ class FileStore:
             try:
                 good.append(self.load(path))
             except JunmaiError as problem:
-                bad.append(Unreadable(path, problem))
+                bad.append(Unreadable(str(path), problem))
         good.sort(key=lambda snapshot: (snapshot.manifest.taken, snapshot.name), reverse=True)
         return good, bad
 
@@ -191,6 +247,27 @@ class FileStore:
             sync_folder(self.folder)
         return True
 
+    def garbage(self, dropped: Collection[str], when: datetime) -> Garbage:
+        """Return the images that some snapshots alone have, with their bytes.
+
+        Raises:
+            OSError: the folder can't be read.
+        """
+        del when
+        images = [image for name in dropped if (image := self._final(name)).is_file()]
+        return Garbage({image.name: image.stat().st_size for image in images})
+
+    def tidy(self) -> None:
+        """Do nothing: what dead runs left here is known from the journal."""
+
+    def collect(self) -> Collected:
+        """Delete nothing: an image without a manifest may be a person's own in this folder."""
+        return Collected()
+
+    def repack(self) -> Repacked:
+        """Do nothing: images share nothing."""
+        return Repacked()
+
     def find(self, reference: str, database_name: str | None = None) -> Snapshot:
         """Return the snapshot of that name, or the newest one for `latest`.
 
@@ -203,33 +280,12 @@ class FileStore:
             OSError: the store can't be read.
         """
         if reference == LATEST:
-            return self._latest(database_name)
-        name = reference.removesuffix(".db").removesuffix(".json")
+            return newest(self.snapshots()[0], database_name, self.url)
+        name = name_of(reference)
         manifest = self.folder / f"{name}.json"
-        image = self.folder / f"{name}.db"
-        if Path(name).name != name or not (manifest.exists() or image.exists()):
-            raise NotFoundError(
-                f"Backup not found: {reference} is not in {self.folder}",
-                "List the snapshots with `junmai-svc snapshots --backup-dir DIR`.",
-            )
+        if Path(name).name != name or not (manifest.exists() or self._final(name).exists()):
+            raise missing(reference, self.url)
         return self.load(manifest)
-
-    def _latest(self, database_name: str | None) -> Snapshot:
-        candidates = [s for s in self.snapshots()[0] if not s.manifest.reason.is_undo]
-        own = [s for s in candidates if s.manifest.database_name == database_name]
-        databases = {s.manifest.database_name for s in candidates}
-        if not own and len(databases) > 1:
-            raise NotFoundError(
-                f"Backup not found: {self.folder} holds none of {database_name}, but of"
-                f" {', '.join(sorted(databases))}",
-                "Name the snapshot instead of `latest`.",
-            )
-        if not candidates:
-            raise NotFoundError(
-                f"Backup not found: no snapshot in {self.folder}",
-                "Check --backup-dir, or take one with `junmai-svc backup --source PATH`.",
-            )
-        return (own or candidates)[0]
 
     def load(self, path: Path) -> Snapshot:
         """Return the snapshot of one manifest file.
@@ -249,29 +305,33 @@ class FileStore:
             raise IntegrityError(
                 f"Backup {image} is gone; only its manifest is left", "Restore another snapshot."
             )
-        return Snapshot(manifest, image)
+        return Snapshot(manifest, image, self.url)
 
-    def _claim(self, base: str, announce: Callable[[Staged], None]) -> Staged:
+    def _final(self, name: str) -> Path:
+        return self.folder / f"{name}.db"
+
+    def _claim(self, base: str, announce: Callable[[Staged], None], wanted: str) -> Staged:
         again = 1
+        name = wanted
         while True:
-            name = base if again == 1 else f"{base}_{again}"
-            image = self.folder / f".{name}.db{STAGED_SUFFIX}"
+            claim = Staged(name, self.folder / f".{name}.db{STAGED_SUFFIX}", self._final(name))
             again += 1
-            if image.exists() or not self._is_free(name):
+            name = f"{base}_{again}"
+            if claim.image.exists() or not self._is_free(claim.name):
                 continue
-            announce(Staged(name, image))
+            announce(claim)
             try:
-                image.open("xb").close()
+                claim.image.open("xb").close()
             except FileExistsError:
                 continue
             try:
-                if self._is_free(name):
+                if self._is_free(claim.name):
                     sync_folder(self.folder)
-                    return Staged(name, image)
+                    return claim
             except BaseException:
-                image.unlink()
+                claim.image.unlink()
                 raise
-            image.unlink()
+            claim.image.unlink()
 
     def _is_free(self, name: str) -> bool:
         return not any((self.folder / f"{name}{end}").exists() for end in (".db", ".json"))
@@ -294,7 +354,7 @@ def snapshot_of_file(path: Path) -> Snapshot:
     snapshot = FileStore(path.parent).load(path.with_suffix(".json"))
     if path not in (snapshot.image, path.with_suffix(".json")):
         raise IntegrityError(
-            f"Backup {path} has no manifest: the one beside it is of {snapshot.image.name}",
+            f"Backup {path} has no manifest: the one beside it is of {snapshot.name}.db",
             "Restore another snapshot. If you trust this file, copy it yourself.",
         )
     return snapshot

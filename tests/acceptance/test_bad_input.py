@@ -6,7 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.harness.databases import all_rows, change, contents, make_oldest, objects, opened, rows
+from tests.harness.databases import (
+    all_rows,
+    change,
+    contents,
+    make_oldest,
+    objects,
+    opened,
+    rows,
+    unrecorded,
+)
 from tests.harness.neighbour import neighbour
 from tests.harness.program import Program
 
@@ -151,7 +160,7 @@ def test_what_shows_only_in_the_rows_is_refused_too(
 
 
 def refused(program: Program, source: Path, reader: tuple[str, ...], code: int, words: str) -> None:
-    before = contents(source.parent, without=RECORDS)
+    before = unrecorded(contents(source.parent, without=RECORDS))
     outcome = program(*reader, source, "--json", code=code)
     assert words in outcome.message
     assert str(source) in outcome.message or source.name in outcome.message
@@ -165,7 +174,7 @@ def refused(program: Program, source: Path, reader: tuple[str, ...], code: int, 
 
 def left_behind(names: set[str]) -> set[str]:
     """What is neither the record of a run nor an empty folder of backups."""
-    records = ("journal.db", "backups/migration_log_")
+    records = ("journal.db", "backups/journal", "backups/details", "backups/migration_log_")
     return {name for name in names if not name.startswith(records)} - {"backups"}
 
 

@@ -22,7 +22,7 @@ NAMES = ["with space.db", "50%25.db", "#1.db", "写真 📷.db", "-f.db", "a&b=1
 if sys.platform != "win32":  # where a name can't have a question mark
     NAMES.append("a?mode=memory&b=1.db")
 # What a call leaves that ends before its run begins.
-JOURNAL = {"journal.db", "journal.db-wal", "journal.db-shm"}
+JOURNAL = {"journal.db", "journal.db.key", "journal.db-wal", "journal.db-shm"}
 
 
 def same(source: Path) -> Path:
@@ -91,6 +91,7 @@ def test_a_path_may_have_any_name(program: Program, tmp_path: Path, name: str) -
         source.name,
         source.with_suffix(".new.db").name,
         "journal.db",
+        "journal.db.key",
     }
 
 

@@ -96,7 +96,9 @@ def test_history_and_show_speak_to_people_too(program: Program, source: Path) ->
     assert run in told
     story = program(*journal, "show", run).out
     for name in STORY:
-        assert f"junmai.migration.{name}.v1" in story
+        assert f" {name.replace('_', ' ')} " in story
+    assert "photos: 24 rows in " in story
+    assert "{" not in story
     assert str(source) in story
 
 

@@ -25,6 +25,7 @@ from tests.harness.databases import (
     objects,
     opened,
     rows,
+    unrecorded,
     value,
 )
 from tests.harness.neighbour import neighbour
@@ -130,17 +131,20 @@ def test_the_source_stays_as_it_is_and_only_what_is_announced_appears(
     before = source.read_bytes()
     outcome, target = migrate(program, source)
     assert source.read_bytes() == before
-    names = {str(path.relative_to(source.parent)) for path in source.parent.rglob("*")}
+    names = set(unrecorded(contents(source.parent)))
     backup = Path(outcome.json["backup_path"]).relative_to(source.parent)
-    assert names - {"journal.db.runs", "journal.db.runs/probe.lock"} == {
+    (plan,) = source.parent.glob("backups/details/*.json")
+    assert names == {
         source.name,
         target.name,
-        "journal.db",
         "backups",
         str(backup),
         str(backup.with_suffix(".json")),
         str(Path(outcome.json["log"]).relative_to(source.parent)),
+        "backups/details",
+        str(plan.relative_to(source.parent)),
     }
+    assert (source.parent / "journal.db").is_file()
 
 
 def test_without_a_target_the_new_database_gets_the_suffix_new_db(

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.bench import figures, table
 from tests.bench.figures import Figure, Size
 from tests.bench.measure import ROOT, usage_of
+from tests.bench.proof_figures import proof
 
 PHOTOS = 350_000
 BENCHMARKS = ROOT / "docs" / "benchmarks.md"
@@ -31,6 +32,7 @@ def measure(folder: Path, photos: int) -> str:
         *figures.memory(sizes),
         *figures.start(),
         *figures.appends(folder),
+        *proof(folder),
     ]
     return table.page(found, taken, sizes)
 

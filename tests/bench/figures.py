@@ -144,4 +144,7 @@ def appends(folder: Path) -> Iterator[Figure]:
         "",
         None,
     )
+    rate = journal / bare
+    what = "journal: durable appends, to bare SQLite's"
+    yield Figure(what, f"{rate:.2f}", "at least 0.7", rate >= 0.7)
     yield at_most("journal: CPU of one append", middle["journal"][1] * 1_000, 0.9, " ms")

@@ -5,6 +5,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from junmai_svc.checks import counts, rows
@@ -12,6 +13,7 @@ from junmai_svc.service.build import build_target
 from junmai_svc.service.plan import MigrationPlan, plan_migration
 from junmai_svc.service.progress import Silent
 from junmai_svc.storage.databases.connection import reading_image
+from junmai_svc.storage.databases.moment import Moment
 from junmai_svc.storage.databases.pair import open_pair
 from junmai_svc.storage.databases.schema import Schema, read_schema
 from junmai_svc.storage.models.junmai import definitions, target_schema
@@ -29,6 +31,7 @@ def copy(source: Path, target: Path) -> None:
         null_tables=frozenset(),
         rows={},
         progress=Silent(),
+        moment=Moment(datetime.now(UTC), "00"),
     )
 
 

@@ -136,11 +136,15 @@ def _now() -> datetime:
 
 @dataclass
 class Place:
-    """Objects in memory; `honours` says what it really does, whoever believes what."""
+    """Objects in memory; `honours` says what it really does, whoever believes what.
+
+    With `slow_copies` what a rename has read lands a step later, whatever became of it meanwhile.
+    """
 
     honours: Capabilities = LIKE_S3
     now: Callable[[], datetime] = _now
     objects: dict[str, Held] = field(default_factory=dict)
+    slow_copies: bool = False
     operations: int = 0
     # Names whose latest change listings do not show before the number of operations is reached.
     lagging: dict[str, tuple[int, Held | None]] = field(default_factory=dict)
@@ -288,12 +292,36 @@ class MemoryBackend:
         until = retain_until if self._seen.object_lock else None
         if self.place.honours.atomic_rename:
             with self._step("rename", source):
-                return self._copy(source, target, until) and self._remove(source)
+                return self._land(self._existing(source), target, until) and self._remove(source)
         with self._step("copy", source):
-            if not self._copy(source, target, until):
+            read = self._existing(source)
+            if not self.place.slow_copies and not self._land(read, target, until):
                 return False
+        if self.place.slow_copies:
+            with self._step("land", target):
+                if not self._land(read, target, until):
+                    return False
         with self._step("delete", source):
             return self._remove(source)
+
+    def replace(self, source: str, target: str, *, retain_until: datetime | None = None) -> None:
+        """See `Backend.replace`; two steps where the place has no atomic rename."""
+        check_name(target)
+        until = retain_until if self._seen.object_lock else None
+        if self.place.honours.atomic_rename:
+            with self._step("replace", source):
+                self._replace(self._existing(source), target, until)
+                self._remove(source)
+            return
+        with self._step("copy", source):
+            read = self._existing(source)
+            if not self.place.slow_copies:
+                self._replace(read, target, until)
+        if self.place.slow_copies:
+            with self._step("land", target):
+                self._replace(read, target, until)
+        with self._step("delete", source):
+            self._remove(source)
 
     def sweep(self, before: datetime) -> int:
         """Find nothing, as nothing is ever half done here."""
@@ -318,12 +346,19 @@ class MemoryBackend:
         held = Held(body, self.place.now(), version, until, mark)
         self.place.change(name, held, self._faults.lag())
 
-    def _copy(self, source: str, target: str, until: datetime | None) -> bool:
-        held, there = self._existing(source), self.place.objects.get(target)
+    def _land(self, held: Held, target: str, until: datetime | None) -> bool:
+        there = self.place.objects.get(target)
         if there is not None:
             return there.mark is held.mark  # of a rename that was interrupted here
         self._store(target, held.content, until, held.mark)
         return True
+
+    def _replace(self, held: Held, target: str, until: datetime | None) -> None:
+        there = self.place.objects.get(target)
+        locked = there.retain_until if there else None
+        if locked is not None and locked > self.place.now():
+            raise RetainedError(f"{target} is locked until {locked}", "Wait.", locked)
+        self._store(target, held.content, until, held.mark)
 
     def _remove(self, source: str) -> bool:
         self.place.change(source, None, self._faults.lag())

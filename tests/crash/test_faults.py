@@ -87,7 +87,7 @@ def test_a_backup_that_fails_lists_nothing_wrong_and_works_again(
             scene.run_well(*scene.backup)
             now = scene.snapshots()
             assert len(now) == len(listed) + 1
-            assert {content(snapshot.image) for snapshot in now} == {content(scene.source)}
+            assert {content(Path(snapshot.place)) for snapshot in now} == {content(scene.source)}
             scene.require_abandoned([])
             scene.require_tidy()
 
@@ -103,11 +103,11 @@ def test_a_restore_that_fails_leaves_the_old_database_or_the_snapshot_and_works_
         with subtests.test(str(call)):
             scene = Scene(tmp_path / str(number), like=changed_since)
             (wanted,) = scene.snapshots()
-            new = wanted.image.read_bytes()
+            new = Path(wanted.place).read_bytes()
             done = scene.run_faulty(fault.at(call), fault.codes, *scene.restore)
             switched = scene.source.read_bytes() == new
             assert switched or not done
-            assert content(scene.source) == (content(wanted.image) if switched else old)
+            assert content(scene.source) == (content(Path(wanted.place)) if switched else old)
             assert not switched or old in scene.ways_back()
 
             scene.run_well(*scene.restore)

@@ -63,7 +63,9 @@ def test_a_dropped_write_is_never_stored_as_a_backup(
             scene = Scene(tmp_path / str(number), source)
             done = scene.run_faulty(dropped(call), {DONE, DAMAGED}, *scene.backup)
             # Where it says that it is done the write was made again, as that of page 1 is.
-            assert [content(one.image) for one in scene.snapshots()] == [content(source)] * done
+            assert [content(Path(one.place)) for one in scene.snapshots()] == [
+                content(source)
+            ] * done
             scene.require_source_untouched()
             scene.require_tidy()
             assert not (done and call in unseen)

@@ -1,44 +1,22 @@
 """A disk that is really full: the old state stays, the message says so, room is all it takes."""
 
-import os
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.crash.scene import Scene, content
+from tests.harness.small_disk import LARGE_ENOUGH, Resize, small_disk
 
 # KiB; the database has 336, a migration needs about 1,500 beside it.
 TOO_SMALL = (500, 800, 1_000, 1_200)
-LARGE_ENOUGH = 8_192
 NO_SPACE = 31
-
-Resize = Callable[[int], None]
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[tuple[Path, Resize]]:
     """A disk in memory, as large as it has just been made; its lack is a failure only in CI."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    options = ["-t", "tmpfs", "-o", f"size={LARGE_ENOUGH}k", "tmpfs", str(place)]
-    missing = None
-    try:
-        mounted = subprocess.run(["mount", *options], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        missing = "needs mount, which is not installed"
-    else:
-        if mounted.returncode:
-            missing = f"needs to mount a small disk, which is refused: {mounted.stderr.strip()}"
-    if missing is not None:
-        assert os.environ.get("CI") != "true", missing
-        pytest.skip(missing)
-
-    def resize(kib: int) -> None:
-        subprocess.run(["mount", "-o", f"remount,size={kib}k", str(place)], check=True)
-
-    yield place, resize
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
+    with small_disk(tmp_path) as made:
+        yield made
 
 
 @pytest.mark.parametrize("kib", TOO_SMALL)

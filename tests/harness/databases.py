@@ -212,6 +212,15 @@ def leave_in_wal(path: Path, script: str) -> Path:
     return path
 
 
+def unrecorded(found: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
+    """Return what `contents` found without the journal, its key, locks and published entries."""
+    return {
+        name: content
+        for name, content in found.items()
+        if "journal" not in Path(name).parts and not name.startswith("journal.db")
+    }
+
+
 def contents(folder: Path, *, without: tuple[str, ...] = ()) -> dict[str, bytes | None]:
     """Return every file below a folder and its bytes, folders as None.
 

@@ -1,9 +1,12 @@
 """The real program in a process of its own: what it says, how it ends, and that it never falls."""
 
+import atexit
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +17,11 @@ REPLACED_TOOL = "data_migration_tool"
 BUG = 1
 # Longer than anything a test asks for may take; the slowest wait for a lock is five seconds.
 PATIENCE = 120.0
+
+# Where caches go by default: nothing of a test's may stay in its user's own.
+_CACHE = tempfile.mkdtemp(prefix="junmai-cache-")
+atexit.register(shutil.rmtree, _CACHE, ignore_errors=True)
+CACHE = dict.fromkeys(("XDG_CACHE_HOME", "LOCALAPPDATA"), _CACHE)
 
 # Root without CAP_DAC_OVERRIDE (1) and CAP_DAC_READ_SEARCH (2), dropped by PR_CAPBSET_DROP (24),
 # may do with a file what its mode says; see capabilities(7).
@@ -63,7 +71,7 @@ def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
     own = {name: value for name, value in os.environ.items() if not name.startswith("JUNMAI_")}
     for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TERM"):
         own.pop(name, None)
-    return own | {"PYTHONUTF8": "1"} | dict(changes or {})
+    return own | {"PYTHONUTF8": "1", **CACHE} | dict(changes or {})
 
 
 def judged(code: int, out: str, err: str) -> Outcome:

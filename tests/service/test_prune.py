@@ -22,7 +22,7 @@ def context(tmp_path: Path) -> Iterator[Context]:
     with Journal.open(
         tmp_path / "journal.db", create=True, actor="a@b", clock=lambda: NOW, tool_version="0"
     ) as journal:
-        yield Context(journal, FileStore(tmp_path / "backups"), clock=lambda: NOW)
+        yield Context(journal, (FileStore(tmp_path / "backups"),), clock=lambda: NOW)
 
 
 def stored(context: Context, days: int, reason: Reason = Reason.MANUAL) -> str:
@@ -53,7 +53,7 @@ def test_what_no_reason_keeps_goes_with_its_image(context: Context) -> None:
     done = prune(context, POLICY)
     assert done.deleted == (old,)
     assert names(context) == [young]
-    assert sorted(p.name for p in context.store.folder.iterdir()) == [
+    assert sorted(p.name for p in context.folder.iterdir() if p.is_file()) == [
         f"{young}.db",
         f"{young}.json",
     ]
@@ -100,10 +100,10 @@ def test_the_journal_tells_what_was_kept_why_and_what_went(context: Context) -> 
 def test_manifests_that_can_not_be_used_are_never_touched(context: Context) -> None:
     stored(context, 1)
     stored(context, 40)
-    broken = context.store.folder / "junmai_backup_20200101_000000.json"
+    broken = context.folder / "junmai_backup_20200101_000000.json"
     broken.write_text("{}")
     plan = prune(context, POLICY).plan
-    assert [item.path for item in plan.unreadable] == [broken]
+    assert [item.manifest for item in plan.unreadable] == [str(broken)]
     assert broken.exists()
 
 

@@ -100,11 +100,12 @@ def test_a_half_written_target_is_partial_and_removed(
     kind: str, journal: Journal, target: Path, staged: Path
 ) -> None:
     scratch = staged.with_name(staged.name.replace(".partial", ".source.partial"))
-    left = [staged, scratch, *(Path(f"{staged}{suffix}") for suffix in SIDECARS)]
+    again = staged.with_name(staged.name.replace(".partial", ".again.partial"))
+    left = [staged, scratch, again, *(Path(f"{staged}{suffix}") for suffix in SIDECARS)]
     for path in left:
         make(path)
     step = "planned" if kind == "migration" else "staged"
-    names = {"staged": str(staged), "scratch": str(scratch)}
+    names = {"staged": str(staged), "scratch": str(scratch), "again": str(again)}
     stream = begun(journal, kind, (step, names), target=str(target))
     close_abandoned(journal)
     assert closed_as(journal, stream) == "partial"

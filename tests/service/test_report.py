@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from junmai_svc.service import report
+from junmai_svc.service import report, report_check, report_prune, report_run
 from junmai_svc.storage.errors import ChecksumError, JunmaiError
 
 View = dict[str, Any]
@@ -111,13 +111,45 @@ def snapshots(name: str) -> View:
 
 def prune(name: str) -> View:
     row = {"snapshot": f"snapshot {name}", "taken": LONG_AGO, "file_size": 5, "keep": True}
-    row["reasons"] = [f"reason {name}"]
+    row |= {"reasons": [f"reason {name}"], "damaged": True}
     return {
         "status": "planned",
         "snapshots": [row],
         "deleted": [],
         "bytes": 0,
+        "locked_snapshots": [],
+        "locked_objects": [{"name": f"object {name}", "until": "2025-02-08T12:00:00+00:00"}],
+        "repacked": {"packs": 1, "maps": 2},
+        "not_repacked": [],
+        "problems": [{"problem": f"damage {name}", "hint": f"hint {name}"}],
         "unreadable": [{"problem": f"problem {name}"}],
+    }
+
+
+def check(name: str) -> View:
+    hit = {"snapshot": f"snapshot {name}", "ranges": [[0, 4096]], "bytes": 4096}
+    finding = {"key": f"object {name}", "message": f"damage {name}", "hint": f"hint {name}"}
+    return {
+        "run": f"run {name}",
+        "store": f"store {name}",
+        "snapshots": 2,
+        "objects": 3,
+        "bytes_read": 5,
+        "whole": False,
+        "damaged": [f"snapshot {name}"],
+        "findings": [finding | {"snapshots": [hit]}],
+        "notes": [f"note {name}"],
+    }
+
+
+def repair(name: str) -> View:
+    return check(name) | {
+        "found": [{}],
+        "saved_blocks": 1,
+        "found_blocks": 2,
+        "lost_blocks": 3,
+        "quarantined": [f"pack {name}"],
+        "put_back": [f"image {name}"],
     }
 
 
@@ -127,15 +159,22 @@ def hold(name: str) -> View:
 
 def history(name: str) -> View:
     row = {"started": "2025-01-08T12:00:00.123456+00:00", "database": f"database {name}"}
-    row |= {field: f"{field} {name}" for field in ("kind", "status", "run")}
-    return {"runs": [row]}
+    row |= {field: f"{field} {name}" for field in ("kind", "status", "actor", "run")}
+    return {"position": None, "runs": [row]}
 
 
 def run(name: str) -> View:
-    event = {"position": 7, "time": "2025-01-08T12:00:00.123456+00:00", "type": f"type {name}"}
-    event["data"] = {f"key {name}": 0 if len(name) > 90 else f"value {name}"}
+    event = {"position": 7, "version": 2, "time": "2025-01-08T12:00:00.123456+00:00"}
+    event |= {"name": f"name {name}", "text": f"text {name}", "after_ms": 340}
     fields = ("run", "kind", "status", "database", "target", "snapshot", "message")
-    return {"events": [event]} | {field: f"{field} {name}" for field in fields}
+    return {"events": [event], "ms": 2_500} | {field: f"{field} {name}" for field in fields}
+
+
+def replayed(name: str) -> View:
+    fields = ("run", "status", "of", "of_kind", "reason")
+    looked = {field: f"{field} {name}" for field in ("subject", "found", "text", "key")}
+    shown = {"looked": [looked]} | {field: f"{field} {name}" for field in fields}
+    return shown | {"status": "input_missing"}
 
 
 SHOWN: list[tuple[Callable[[View], None], Callable[[str], View]]] = [
@@ -145,10 +184,13 @@ SHOWN: list[tuple[Callable[[View], None], Callable[[str], View]]] = [
     (report.show_restored, restored),
     (report.show_verification, verification),
     (report.show_snapshots, snapshots),
-    (report.show_prune, prune),
+    (report_prune.show_prune, prune),
+    (report_check.show_check, check),
+    (report_check.show_repair, repair),
     (report.show_hold, hold),
-    (report.show_history, history),
-    (report.show_run, run),
+    (report_run.show_history, history),
+    (report_run.show_run, run),
+    (report_run.show_replay, replayed),
 ]
 each_view = pytest.mark.parametrize(
     ("show", "view"), SHOWN, ids=[view.__name__ for _, view in SHOWN]
@@ -273,7 +315,7 @@ def test_json_is_one_object_on_stdout_whatever_its_encoding(
     ],
 )
 def test_sizes_are_told_in_units_of_a_thousand(count: int, shown: str) -> None:
-    assert report._size(count) == shown
+    assert report.sized(count) == shown
 
 
 @pytest.mark.parametrize(
@@ -283,16 +325,16 @@ def test_sizes_are_told_in_units_of_a_thousand(count: int, shown: str) -> None:
 def test_ages_are_told_in_the_largest_unit_and_the_future_is_now(
     seconds: float, shown: str
 ) -> None:
-    assert report._age(datetime.now(UTC) - timedelta(seconds=seconds)) == shown
+    assert report.aged(datetime.now(UTC) - timedelta(seconds=seconds)) == shown
 
 
 def test_empty_lists_are_told_as_such(capsys: pytest.CaptureFixture[str]) -> None:
     report.show_snapshots({"snapshots": [], "unreadable": []})
-    report.show_history({"runs": []})
+    report_run.show_history({"position": None, "runs": []})
     report.show_verification(verification("x") | {"tables": [], "findings": [], "status": "passed"})
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("No snapshots yet. Take one with: junmai-svc backup")
-    assert lines[1] == "No runs yet."
+    assert lines[1] == "No runs."
     assert "Verified: no difference found." in lines
 
 
@@ -352,14 +394,29 @@ def test_a_migration_without_a_backup_promises_no_way_back(
     assert "To go back" not in out
 
 
-def test_long_values_of_events_are_shortened_and_empty_ones_left_out(
+def test_a_timeline_tells_how_long_each_step_took_but_not_the_first(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     shown = run("x")
-    data = {"long": "b" * 101, "list": ["写真"], "zero": 0, "no": False, "none": None, "empty": ""}
-    shown["events"][0]["data"] = data
-    report.show_run(shown)
+    shown["events"] = [shown["events"][0] | {"version": 1, "after_ms": 0}, *shown["events"]]
+    report_run.show_run(shown)
     out = capsys.readouterr().out
-    assert f'long: {"b" * 99}…, list: ["写真"], zero: 0, no: False' in out
-    assert "none" not in out
-    assert "empty" not in out
+    assert out.count("340 ms") == 1
+    assert "Took     2.5 s" in out
+
+
+def test_a_replay_tells_its_verdict_in_capitals_and_bounds_what_it_shows(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = replayed("x")
+    shown["looked"] *= 50
+    report_run.show_replay(shown)
+    out = capsys.readouterr().out
+    assert "INPUT MISSING: reason x" in out
+    assert out.count("subject x") == 40
+    assert "50 things in all, 40 shown." in out
+
+
+def test_a_list_as_of_a_point_says_which(capsys: pytest.CaptureFixture[str]) -> None:
+    report_run.show_history(history("x") | {"position": 7})
+    assert capsys.readouterr().out.startswith("As of event 7")

@@ -1,11 +1,12 @@
 """Retention keeps what it must whatever the policy, says why, and drops nothing in doubt."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePath
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from junmai_svc.service.retention import Candidate, Policy, decide
+from junmai_svc.service.retention import Candidate, Policies, Policy, decide
 from junmai_svc.storage.snapshots.manifest import Reason
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -156,3 +157,16 @@ def test_the_newest_of_each_period_is_kept() -> None:
         "h18",
         "h42",
     ]
+
+
+def test_each_database_is_kept_by_its_own_policy_if_it_has_one(tmp_path: Path) -> None:
+    one, two = str(tmp_path / "one.db"), str(tmp_path / "two.db")
+    found = [
+        candidate(f"{name} {days}", days, database=database)
+        for name, database in (("one", one), ("two", two))
+        for days in (0, 40, 41, 42)
+    ]
+    own = {PurePath(two): Policy(timedelta(days=30), keep_last=3)}
+    decisions = decide(found, Policies(Policy(timedelta(days=30), keep_last=1), own), NOW)
+    names = {each.candidate.name for each in decisions if each.keep}
+    assert names == {"one 0", "two 0", "two 40", "two 41"}

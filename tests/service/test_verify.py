@@ -11,6 +11,7 @@ import pytest
 from junmai_svc.checks.finding import Verdict
 from junmai_svc.service.backup import backup
 from junmai_svc.service.context import Context
+from junmai_svc.service.restore import Found
 from junmai_svc.service.verify import verify_databases, verify_snapshot
 from junmai_svc.storage.errors import UsageError
 from junmai_svc.storage.journal.journal import Journal
@@ -27,7 +28,7 @@ def context(tmp_path: Path) -> Iterator[Context]:
         clock=lambda: datetime.now(UTC),
         tool_version="0",
     ) as journal:
-        yield Context(journal, FileStore(tmp_path / "backups"))
+        yield Context(journal, (FileStore(tmp_path / "backups"),))
 
 
 def make(path: Path, encoding: str = "UTF-8", rows: int = 2) -> Path:
@@ -67,10 +68,12 @@ def test_a_snapshot_whose_bytes_changed_is_a_finding(
     context: Context, tmp_path: Path, at: int
 ) -> None:
     snapshot = backup(context, make(tmp_path / "a.db"), Reason.MANUAL).snapshot
-    assert verify_snapshot(context, snapshot).report.passed
+    found = Found(context.store, snapshot)
+    assert verify_snapshot(context, found).report.passed
+    assert snapshot.image is not None
     content = bytearray(snapshot.image.read_bytes())
     content[at] ^= 1
     snapshot.image.write_bytes(content)
-    (result,) = verify_snapshot(context, snapshot).report.results
+    (result,) = verify_snapshot(context, found).report.results
     assert result.verdict is Verdict.FAILED
     assert result.findings[0].message == "Backup checksum mismatch"

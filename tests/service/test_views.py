@@ -14,20 +14,22 @@ from hypothesis import strategies as st
 
 from junmai_svc.checks.finding import CheckResult, Finding, Report, Verdict
 from junmai_svc.checks.image import Examination
-from junmai_svc.service import views
+from junmai_svc.service import views, views_run
 from junmai_svc.service.backup import Backup
 from junmai_svc.service.build import Copied
+from junmai_svc.service.context import StoreProblem
 from junmai_svc.service.migration import MigrateRequest, Migration
 from junmai_svc.service.plan import MigrationPlan, plan_migration
+from junmai_svc.service.recipe import new_recipe
 from junmai_svc.service.replace import Replaced
 from junmai_svc.service.restore import Restored
 from junmai_svc.service.verify import Verification
 from junmai_svc.storage.databases.schema import Schema, read_schema
-from junmai_svc.storage.errors import ChecksumError, PlanError
+from junmai_svc.storage.errors import ChecksumError, PlanError, StorageUnavailableError
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.projection import fold_runs
+from junmai_svc.storage.snapshots.base import Snapshot, Unreadable
 from junmai_svc.storage.snapshots.manifest import Manifest, Reason
-from junmai_svc.storage.snapshots.store import Snapshot, Unreadable
 
 NOON = datetime(2025, 1, 8, 12, 0, 0, 123_456, tzinfo=UTC)
 NAME = "junmai_backup_20250108_120000"
@@ -136,6 +138,7 @@ def migration(plan: MigrationPlan, *, snapshot: Snapshot | None) -> Migration:
         journal=Path("data", "journal.db"),
         request=MigrateRequest(Path("data", "junmai.db"), Path("data", "new.db")),
         plan=plan,
+        recipe=new_recipe(plan, NOON),
         snapshot=snapshot,
         copied=[Copied("photos", 2, 0.12345, carried=False), Copied("写 真", 0, 0, carried=True)],
         report=Report(
@@ -222,8 +225,11 @@ def test_a_check_tells_its_exact_totals() -> None:
     }
 
 
+DOWN = StoreProblem("s3://bucket", StorageUnavailableError("It is down", "Wait."))
+
+
 def test_a_backup_tells_where_it_is_and_what_its_rows_break() -> None:
-    view = plain(views.backup_view(Backup("run", SNAPSHOT, schema(), FOUND, 1.0)))
+    view = plain(views.backup_view(Backup("run", (SNAPSHOT,), (DOWN,), FOUND, 1.0)))
     assert view == {
         "run": "run",
         "status": "stored",
@@ -231,6 +237,8 @@ def test_a_backup_tells_where_it_is_and_what_its_rows_break() -> None:
         "backup_path": str(SNAPSHOT.image),
         "checksum": "ab" * 32,
         "file_size": 4096,
+        "stores": [{"store": "", "snapshot": NAME, "layout": "file", "new_bytes": None}],
+        "failed_stores": [{"store": "s3://bucket", "problem": "It is down", "hint": "Wait."}],
         "check": "quick_check",
         "violations": {"CHECK constraint failed in photos": 2},
     }
@@ -277,7 +285,7 @@ def test_a_verification_passes_unless_something_is_new(
 
 
 def test_snapshots_are_told_with_what_is_known_of_them() -> None:
-    bad = Unreadable(Path("bad.json"), ChecksumError("it is damaged"))
+    bad = Unreadable("bad.json", ChecksumError("it is damaged"))
     unknown = plain(views.snapshots_view([SNAPSHOT], [bad]))
     assert unknown["snapshots"] == [
         {
@@ -288,6 +296,8 @@ def test_snapshots_are_told_with_what_is_known_of_them() -> None:
             "file_size": 4096,
             "checksum": "ab" * 32,
             "layout": "file",
+            "new_bytes": None,
+            "store": "",
             "held": False,
             "proven": None,
         }
@@ -332,13 +342,19 @@ def test_a_run_and_its_events_are_told_in_utc() -> None:
     }
     (running,) = fold_runs(events[:1])
     assert views.run_view(running)["ended"] is None
-    assert plain(views.event_view(events[0])) == {
+    told = plain(views_run.story_view(run, events))
+    assert told["ms"] == 0
+    assert told["events"][0] == {
         "position": 1,
         "version": 1,
         "type": "junmai.backup.started.v1",
+        "name": "started",
         "time": "2025-01-08T12:00:00.123456+00:00",
+        "after_ms": 0,
+        "text": "Asked to back up (not recorded) ((not recorded))",
         "data": {"database": "a.db"},
     }
+    assert told["events"][1]["text"] == "Failed: no space"
 
 
 @pytest.mark.parametrize(("held", "status"), [(True, "held"), (False, "released")])

@@ -12,6 +12,7 @@ little-endian. Identity and index are
     footer    the pack's id          how many blocks the pack has
     map       the map's name         0
     manifest  the snapshot's name    0
+    details   their SHA-256          0
     data key  nothing                0
 
 A pack is named by the SHA-256 of its sealed bytes, which nobody knows before they are sealed: hence
@@ -35,6 +36,7 @@ class Kind(StrEnum):
     FOOTER = "footer"
     MAP = "map"
     MANIFEST = "manifest"
+    DETAILS = "details"
     DATA_KEY = "data key"
 
 

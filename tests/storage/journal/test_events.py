@@ -14,7 +14,7 @@ CATEGORIES = [*events.OPERATIONS, "journal", "database"]
 
 def test_every_type_is_named_by_category_name_and_version() -> None:
     for type_, kind in events.CATALOGUE.items():
-        assert re.fullmatch(r"junmai\.[a-z]+\.[a-z_]+\.v1", type_)
+        assert re.fullmatch(r"junmai\.[a-z]+\.[a-z_]+\.v[0-9]+", type_)
         assert type_ == kind.type == event_type(kind.category, kind.name)
         assert events.kind_of(type_) is kind
 

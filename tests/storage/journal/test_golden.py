@@ -27,7 +27,7 @@ EVENT = "0190163d-8694-739b-aea5-966c26f8ad92"
 START = datetime(2026, 11, 22, 14, 0, 0, 123_456, tzinfo=UTC)
 SNAPSHOT = "junmai_backup_20261122_140000"
 SAMPLES: dict[str, dict[str, Any]] = {
-    "opened": {"journal": JOURNAL, "public_key": None, "tool": "0.1.0"},
+    "opened": {"journal": JOURNAL, "public_key": None, "tool": "0.1.0", "continues": None},
     "registered": {"database": "/data/junmai.db"},
     "lease_taken": {"run": RUN},
     "lease_released": {"run": RUN},

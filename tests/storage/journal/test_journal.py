@@ -313,8 +313,10 @@ def test_a_full_disk_is_reported_and_what_was_recorded_stays(journal: Journal) -
     assert journal.append(STREAM, PLANNED, {}, correlation=RUN).position == 2
 
 
-def test_closing_twice_is_once_and_leaves_one_file(journal: Journal, path: Path) -> None:
+def test_closing_twice_is_once_and_leaves_the_journal_and_its_key(
+    journal: Journal, path: Path
+) -> None:
     begin(journal)
     journal.close()
     journal.close()
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert {file.name for file in path.parent.iterdir()} == {path.name, path.name + ".key"}

@@ -20,6 +20,7 @@ from junmai_svc.storage.errors import (
 )
 from junmai_svc.storage.journal.entry import pseudonym
 from junmai_svc.storage.journal.journal import Journal
+from junmai_svc.storage.journal.keyring import first_key
 
 CREATE = """
 import datetime, os, pathlib, signal, sys
@@ -56,9 +57,14 @@ def test_a_new_journal_holds_event_0_which_opened_it(journal: Journal) -> None:
     [event] = journal.read()
     assert event.position == 0
     assert event.version == 1
-    assert event.type == "junmai.journal.opened.v1"
+    assert event.type == "junmai.journal.opened.v2"
     assert event.stream == f"journal/{journal.journal_id}"
-    assert event.data == {"journal": journal.journal_id, "public_key": None, "tool": "0.1.0"}
+    assert event.data == {
+        "journal": journal.journal_id,
+        "public_key": str(first_key(journal.path, journal.journal_id).verifier),
+        "tool": "0.1.0",
+        "continues": None,
+    }
     assert event.actor == pseudonym(journal.journal_id, "ann", "desk") == journal.actor
     assert b"ann" not in event.entry
 

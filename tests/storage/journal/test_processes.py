@@ -1,10 +1,14 @@
 """Claims about several processes at one journal, and about one that is killed."""
 
+import random
 import subprocess
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from junmai_svc.storage.journal.journal import Journal
+from junmai_svc.storage.journal.journal_file import looking_at
 
 APPEND = """
 import datetime, pathlib, sys
@@ -76,3 +80,56 @@ def test_a_killed_process_loses_no_event_that_it_was_told_is_recorded(
     recorded = {event.id for event in opened(create=False).read()}
     assert len(acknowledged) >= 110
     assert acknowledged <= recorded
+
+
+CRASHING_SECONDS = 6.0
+CRASHERS = 8
+
+
+def test_eight_processes_that_are_killed_at_random_lose_nothing_acknowledged(
+    process: Callable[..., subprocess.Popen[str]], opened: Callable[..., Journal], path: Path
+) -> None:
+    """Each is killed while it appends and takes its place again, until the time is up."""
+    chance = random.Random(4)  # noqa: S311  # which one, not when: that the machine decides
+    opened()
+    acknowledged: list[list[str]] = []
+    reading: list[threading.Thread] = []
+
+    def begin() -> subprocess.Popen[str]:
+        running = process(APPEND, path, 1_000_000)
+        lines: list[str] = []
+        acknowledged.append(lines)
+        assert running.stdout is not None
+        stream = running.stdout
+        reader = threading.Thread(
+            target=lambda: lines.extend(line for line in stream if line.endswith("\n"))
+        )
+        reader.start()
+        reading.append(reader)
+        let_go(running)
+        return running
+
+    alive = [begin() for _ in range(CRASHERS)]
+    kills = 0
+    end = time.monotonic() + CRASHING_SECONDS
+    while time.monotonic() < end:
+        time.sleep(chance.uniform(0.05, 0.25))
+        alive.pop(chance.randrange(len(alive))).kill()
+        kills += 1
+        alive.append(begin())
+    for running in alive:
+        running.kill()
+    for reader in reading:
+        reader.join()
+    told = {tuple(line.split()) for lines in acknowledged for line in lines if line != "ready\n"}
+    found = [(str(event.position), event.id) for event in opened(create=False).read()]
+    assert kills >= CRASHERS
+    assert [int(position) for position, _ in found] == list(range(len(found)))
+    assert len(told) >= CRASHERS
+    assert told <= set(found)
+    with looking_at(path) as file:
+        examined = file.examine([], fold=True)
+        assert (examined.damage.total, examined.gaps.total) == (0, 0)
+        assert file.head() == (examined.size, examined.tree.root)
+    kept = opened(create=False)
+    assert kept.rebuild()[0] == kept.rebuild()[1]

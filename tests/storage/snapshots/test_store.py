@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from junmai_svc.storage.errors import IntegrityError, NotFoundError
 from junmai_svc.storage.files import staged_path, token_of
+from junmai_svc.storage.snapshots.base import Snapshot, Staged
 from junmai_svc.storage.snapshots.manifest import NAME, STAMP, Manifest, Reason
-from junmai_svc.storage.snapshots.store import FileStore, Snapshot, Staged, snapshot_of_file
+from junmai_svc.storage.snapshots.store import FileStore, snapshot_of_file
 
 NOON = datetime(2025, 1, 8, 12, 0, 0, tzinfo=UTC)
 
@@ -64,7 +65,7 @@ def test_a_store_that_is_not_there_yet_is_empty_and_stays_away(store: FileStore)
 def test_what_is_stored_is_found_again_equal(store: FileStore) -> None:
     snapshot = stored(store)
     assert snapshot.name == "junmai_backup_20250108_120000"
-    assert snapshot.image.read_bytes() == b"image"
+    assert Path(snapshot.place).read_bytes() == b"image"
     assert store.snapshots() == ([snapshot], [])
     assert store.find(snapshot.name) == snapshot
     assert {file.name for file in store.folder.iterdir()} == {
@@ -139,7 +140,9 @@ def test_a_name_that_can_not_be_announced_is_not_claimed(store: FileStore) -> No
 def test_an_image_whose_manifest_can_not_be_written_does_not_stay(store: FileStore) -> None:
     with store.stage("junmai", NOON) as staged:
         manifest = manifest_of(staged, NOON, Reason.MANUAL, "junmai.db")
-        in_the_way = staged_path(staged.final.with_suffix(".json"), token_of(manifest.run))
+        in_the_way = staged_path(
+            (store.folder / f"{staged.name}.db").with_suffix(".json"), token_of(manifest.run)
+        )
         in_the_way.write_bytes(b"somebody's")
         with pytest.raises(FileExistsError):
             store.commit(staged, manifest)
@@ -189,7 +192,7 @@ def test_many_claims_in_the_same_second_get_names_of_their_own(store: FileStore)
     assert len(committed) == workers * each * 2 // 3
     good, bad = store.snapshots()
     assert bad == []
-    assert {snapshot.name: snapshot.image.read_bytes() for snapshot in good} == committed
+    assert {snapshot.name: Path(snapshot.place).read_bytes() for snapshot in good} == committed
     assert not [file for file in store.folder.iterdir() if file.name.startswith(".")]
 
 
@@ -217,10 +220,10 @@ def test_other_files_in_the_folder_are_passed_over(store: FileStore) -> None:
 def test_a_manifest_that_can_not_be_used_is_told_and_hides_no_other(store: FileStore) -> None:
     good, bad, imageless = (stored(store, NOON + timedelta(hours=hour)) for hour in (0, 1, 2))
     (store.folder / f"{bad.name}.json").write_text("{", encoding="utf-8")
-    imageless.image.unlink()
+    Path(imageless.place).unlink()
     listed, unreadable = store.snapshots()
     assert listed == [good]
-    assert [item.path.stem for item in unreadable] == [bad.name, imageless.name]
+    assert [Path(item.manifest).stem for item in unreadable] == [bad.name, imageless.name]
     assert "is damaged" in unreadable[0].problem.message
     assert "only its manifest is left" in unreadable[1].problem.message
     assert store.find("latest", "junmai.db") == good
@@ -251,7 +254,7 @@ def test_latest_is_of_the_database_that_is_asked_for(store: FileStore) -> None:
     for unknown in ("third.db", None):
         with pytest.raises(NotFoundError, match=r"of junmai\.db, other\.db") as caught:
             store.find("latest", unknown)
-        assert caught.value.hint == "Name the snapshot instead of `latest`."
+        assert caught.value.hint == "Name the snapshot instead."
 
 
 def test_latest_of_a_store_of_one_database_is_that_databases(store: FileStore) -> None:
@@ -272,7 +275,7 @@ def test_latest_of_nothing_is_not_found(store: FileStore) -> None:
 def outside(store: FileStore) -> Iterator[Path]:
     """A good snapshot beside the store's folder, which must not be given out by it."""
     beside = FileStore(store.folder.parent)
-    yield stored(beside).image
+    yield Path(stored(beside).place)
     assert beside.snapshots()[1] == []
 
 
@@ -366,16 +369,16 @@ def test_a_snapshot_of_any_name_is_listed_and_found(stem: str) -> None:
 
 def test_a_file_is_a_snapshot_where_its_manifest_lies_beside_it(store: FileStore) -> None:
     snapshot = stored(store)
-    assert snapshot_of_file(snapshot.image) == snapshot
-    assert snapshot_of_file(snapshot.image.with_suffix(".json")) == snapshot
+    assert snapshot_of_file(Path(snapshot.place)) == snapshot
+    assert snapshot_of_file(Path(snapshot.place).with_suffix(".json")) == snapshot
 
 
 def test_a_file_may_have_been_moved_with_its_manifest(store: FileStore, tmp_path: Path) -> None:
     snapshot = stored(store)
-    moved = tmp_path / snapshot.image.name
-    snapshot.image.rename(moved)
-    snapshot.image.with_suffix(".json").rename(moved.with_suffix(".json"))
-    assert snapshot_of_file(moved) == Snapshot(snapshot.manifest, moved)
+    moved = tmp_path / Path(snapshot.place).name
+    Path(snapshot.place).rename(moved)
+    Path(snapshot.place).with_suffix(".json").rename(moved.with_suffix(".json"))
+    assert snapshot_of_file(moved) == Snapshot(snapshot.manifest, moved, str(moved.parent))
 
 
 def test_a_file_without_a_manifest_is_refused(tmp_path: Path) -> None:
@@ -390,7 +393,7 @@ def test_a_file_without_a_manifest_is_refused(tmp_path: Path) -> None:
 def test_a_file_is_never_taken_for_the_image_that_lies_beside_it(store: FileStore) -> None:
     """Two files share a name but for its end; the manifest is of the .db only."""
     snapshot = stored(store)
-    other = snapshot.image.with_suffix(".sqlite")
+    other = Path(snapshot.place).with_suffix(".sqlite")
     other.write_bytes(b"another image")
     with pytest.raises(IntegrityError, match=r"\.sqlite has no manifest"):
         snapshot_of_file(other)
@@ -441,7 +444,9 @@ def test_a_committed_manifest_keeps_every_field(store: FileStore) -> None:
             tool="junmai-svc 0.1.0",
         )
         store.commit(staged, manifest)
-    assert store.find(manifest.name).manifest == manifest
+    place = str(store.folder / f"{manifest.name}.db")
+    as_stored = msgspec.structs.replace(manifest, backup_path=place)
+    assert store.find(manifest.name).manifest == as_stored
 
 
 def test_a_name_is_announced_before_anything_is_made_under_it(store: FileStore) -> None:

@@ -1,0 +1,192 @@
+"""A look at a store of blocks: manifests, maps and packs fit together; some or all is read.
+
+Others may write and prune meanwhile. So nothing is damage before a second look has confirmed that
+it is still there or still needed.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from junmai_svc.checks.store_report import Hit, StoreFinding, merged
+from junmai_svc.storage.errors import IntegrityError, JunmaiError, NotFoundError
+from junmai_svc.storage.snapshots.blocks.digesting import BLOCK_BYTES
+from junmai_svc.storage.snapshots.blocks.examining import Damage, examine_pack, ranges_hit
+from junmai_svc.storage.snapshots.blocks.images import BlockImages
+from junmai_svc.storage.snapshots.blocks.maps import ImageMap
+from junmai_svc.storage.snapshots.blocks.packs import MOST_BLOCKS, PackRef, read_footer
+from junmai_svc.storage.snapshots.blocks.places import PACKS, map_object, pack_object
+from junmai_svc.storage.snapshots.manifest import LARGEST_MANIFEST, Manifest
+from junmai_svc.storage.snapshots.opening import open_manifest
+
+FETCHES = 4
+EVERY_BLOCK = range(MOST_BLOCKS)
+_PACK = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass
+class Structure:
+    """What a store says of itself.
+
+    `needed` are the packs that maps name, each as it is named, `users` the maps that name them;
+    `stored` are the packs that there are, with their sizes; `foreign` is what lies among them.
+    """
+
+    manifests: dict[str, Manifest] = field(default_factory=dict)
+    unreadable: dict[str, JunmaiError] = field(default_factory=dict)
+    maps: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    bad_maps: dict[str, JunmaiError] = field(default_factory=dict)
+    needed: dict[str, set[PackRef]] = field(default_factory=lambda: defaultdict(set))
+    users: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    stored: dict[str, int] = field(default_factory=dict)
+    foreign: list[str] = field(default_factory=list)
+
+
+def look(images: BlockImages) -> Structure:
+    """Read all manifests and maps from the store, and list the packs, in this order.
+
+    Raises:
+        JunmaiError: the store can't be listed or read.
+    """
+    found = Structure()
+    with ThreadPoolExecutor(FETCHES) as pool:
+        names = [name for name, _ in images.manifests()]
+        for name, manifest in zip(
+            names, pool.map(lambda n: _manifest(images, n), names), strict=True
+        ):
+            if isinstance(manifest, JunmaiError):
+                found.unreadable[name] = manifest
+            elif manifest is not None:
+                found.manifests[name] = manifest
+                found.maps[manifest.map].append(name)
+        for name, outcome in zip(
+            found.maps, pool.map(lambda n: _map(images, n, found), found.maps), strict=True
+        ):
+            if isinstance(outcome, JunmaiError):
+                found.bad_maps[name] = outcome
+                continue
+            for pack in outcome:
+                found.needed[pack.name].add(pack)
+                found.users[pack.name].add(name)
+    for each in images.backend.list(PACKS):
+        name = each.name.rpartition("/")[2]
+        if _PACK.fullmatch(name) and each.name == pack_object(name):
+            found.stored[name] = each.size
+        else:
+            found.foreign.append(each.name)
+    return found
+
+
+def examine_packs(
+    images: BlockImages,
+    structure: Structure,
+    chosen: Collection[str],
+    tick: Callable[[int], None] | None,
+) -> list[Damage]:
+    """Look at every pack, and read all of the chosen ones; return what is wrong with which.
+
+    `tick` receives the bytes of the chosen ones as they are read.
+
+    Raises:
+        JunmaiError: the store can't be read.
+    """
+
+    def examine(name: str) -> Damage | None:
+        refs = structure.needed.get(name, set())
+        size = structure.stored.get(name)
+        if size is None:
+            return Damage(name, f"Pack {name} is gone", EVERY_BLOCK)
+        if any(ref.size != size for ref in refs):
+            return Damage(
+                name, f"Pack {name} has {size:,} bytes, not those of its maps", EVERY_BLOCK
+            )
+        try:
+            if name in chosen:
+                damage = examine_pack(name, size, images.read_range, images.seal)
+                if tick is not None:
+                    tick(size)
+                if damage is not None:
+                    return damage
+            counts: set[int | None] = {ref.blocks for ref in refs}
+            for blocks in counts or {None}:
+                read_footer(name, size, images.read_range, images.seal, blocks)
+        except NotFoundError:
+            return Damage(name, f"Pack {name} is gone", EVERY_BLOCK)
+        except IntegrityError as error:
+            return Damage(name, error.message, EVERY_BLOCK)
+        return None
+
+    names = sorted(structure.stored.keys() | structure.needed.keys())
+    with ThreadPoolExecutor(FETCHES) as pool:
+        return [damage for damage in pool.map(examine, names) if damage is not None]
+
+
+def findings(
+    images: BlockImages, before: Structure, damages: Collection[Damage], after: Structure
+) -> Iterator[StoreFinding]:
+    """Yield what two looks at a store agree on, with the snapshots that it concerns.
+
+    Raises:
+        JunmaiError: the store can't be read.
+    """
+    for name in before.unreadable.keys() & after.unreadable.keys():
+        problem = after.unreadable[name]
+        yield StoreFinding(
+            "manifest", images.manifest_object(name), problem.message, (), problem.hint
+        )
+    for name in before.bad_maps.keys() & after.bad_maps.keys():
+        snapshots = after.maps[name]
+        hits = tuple(_whole(after.manifests[snapshot]) for snapshot in snapshots)
+        yield StoreFinding("map", map_object(name), after.bad_maps[name].message, hits)
+    for damage in damages:
+        if damage.pack in after.stored or damage.pack in after.needed:
+            hits = tuple(_hits(images, after, damage))
+            yield StoreFinding("pack", pack_object(damage.pack), damage.problem, hits)
+
+
+def byte_ranges(image_map: ImageMap, damage: Damage) -> tuple[range, ...]:
+    """Return the bytes of an image that can't be had because of the damage."""
+    return tuple(
+        range(hit.start * BLOCK_BYTES, min(hit.stop * BLOCK_BYTES, image_map.size))
+        for hit in merged(ranges_hit(image_map, damage))
+    )
+
+
+def _manifest(images: BlockImages, name: str) -> Manifest | JunmaiError | None:
+    place = images.manifest_object(name)
+    try:
+        content = images.backend.get(place, LARGEST_MANIFEST)
+        return open_manifest(
+            content, name, f"{place} in {images.backend.url}", images.seal, "blocks"
+        )
+    except NotFoundError:
+        return None  # deleted meanwhile
+    except IntegrityError as problem:
+        return problem
+
+
+def _map(images: BlockImages, name: str, found: Structure) -> tuple[PackRef, ...] | JunmaiError:
+    """The packs that a map needs, if it is the map of the images that its manifests say."""
+    try:
+        image_map = images.map(name)
+    except IntegrityError as problem:
+        return problem
+    for snapshot in found.maps[name]:
+        manifest = found.manifests[snapshot]
+        if (image_map.image, image_map.size) != (manifest.checksum, manifest.file_size):
+            return IntegrityError(f"Map {name} is of another image than {snapshot}")
+    return image_map.packs
+
+
+def _hits(images: BlockImages, structure: Structure, damage: Damage) -> Iterator[Hit]:
+    for name in sorted(structure.users.get(damage.pack, ())):
+        ranges = byte_ranges(images.map(name), damage)
+        for snapshot in structure.maps[name]:
+            if ranges:
+                yield Hit(snapshot, structure.manifests[snapshot].original_path, ranges)
+
+
+def _whole(manifest: Manifest) -> Hit:
+    return Hit(manifest.name, manifest.original_path, (range(manifest.file_size),))

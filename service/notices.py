@@ -1,0 +1,87 @@
+"""What people are told, and when, as a pure decision: on failure, on overdue, on recovery.
+
+Each subject has its own standing. The first trouble is told at once, what goes on is told again
+only after a long while, and the end of what was told is told once. However often a subject comes
+and goes, it makes no more than one round of messages an hour.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+REMIND = timedelta(hours=24)
+QUIET = timedelta(hours=1)
+
+
+class Trouble(StrEnum):
+    """What may be wrong with a subject."""
+
+    FAILED = "failed"
+    OVERDUE = "overdue"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One thing to tell: about what, how it is, and what is known of it."""
+
+    subject: str
+    state: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a subject stands: whether something is wrong, and what people know of it.
+
+    `told` are the troubles that they were told and have not heard the end of; `told_at` is when
+    anything was told.
+    """
+
+    trouble: Trouble | None = None
+    told: frozenset[Trouble] = frozenset()
+    told_at: datetime | None = None
+
+
+def after_trouble(
+    standing: Standing,
+    subject: str,
+    trouble: Trouble,
+    text: str,
+    now: datetime,
+    remind: timedelta = REMIND,
+) -> tuple[Standing, Notice | None]:
+    """Return the standing after something went wrong, and what to tell of it."""
+    after = replace(standing, trouble=trouble)
+    if trouble in standing.told:
+        wait = remind
+    elif standing.told or standing.told_at is None:
+        wait = timedelta(0)  # another trouble beside the one they know, or the very first
+    else:
+        wait = QUIET  # it was told to be over a little while ago
+    # A clock that went back must not silence anybody.
+    if standing.told_at is not None and timedelta(0) <= now - standing.told_at < wait:
+        return after, None
+    told = standing.told | {trouble}
+    return replace(after, told=told, told_at=now), Notice(subject, trouble.value, text)
+
+
+def after_success(
+    standing: Standing, subject: str, text: str, now: datetime
+) -> tuple[Standing, Notice | None]:
+    """Return the standing after all went well, and the end of a trouble if people know of it."""
+    after = replace(standing, trouble=None, told=frozenset())
+    if not standing.told:
+        return after, None
+    return replace(after, told_at=now), Notice(subject, "recovered", text)
+
+
+def as_message(notices: list[Notice]) -> tuple[str, str]:
+    """Return title and text of one message that tells all of the notices."""
+    if len(notices) == 1:
+        return f"junmai-svc: {notices[0].subject} {notices[0].state}", notices[0].text
+    states: dict[str, int] = {}
+    for notice in notices:
+        states[notice.state] = states.get(notice.state, 0) + 1
+    title = ", ".join(f"{number} {state}" for state, number in states.items())
+    lines = [f"{each.subject} {each.state}: {each.text}" for each in notices]
+    return f"junmai-svc: {title}", "\n".join(lines)

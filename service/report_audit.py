@@ -1,0 +1,112 @@
+"""What people see of an audit."""
+
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from junmai_svc.service.printable import printable
+
+View = dict[str, Any]
+
+_STYLES = {"ok": "green", "failed": "bold red", "unchecked": "dim"}
+_MARKS = {"ok": "ok", "failed": "FAILED", "unchecked": "not checked"}
+
+
+def show_audit(view: View) -> None:
+    """Print the verdicts, what fails them, and what to know."""
+    view = printable(view)
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD)
+    for title in ("question", "verdict", "from position"):
+        table.add_column(title, justify="right" if title == "from position" else "left")
+    for each in view["verdicts"]:
+        position = "" if each["position"] is None else f"{each['position']:,}"
+        answer = each["answer"]
+        table.add_row(each["verdict"], Text(_MARKS[answer], _STYLES[answer]), position)
+    console.print(table)
+    for each in view["verdicts"]:
+        for finding in each["findings"]:
+            _show_finding(console, each["verdict"], finding)
+        if each["total"] > len(each["findings"]):
+            console.print(Text(f"... {each['total'] - len(each['findings']):,} more"))
+    notes = [note for each in view["verdicts"] for note in each["notes"]]
+    for note in notes:
+        console.print(Text(f"Note: {note}"))
+    for down in view["unreachable"]:
+        console.print(Text(f"Not asked: {down['store']}: {down['problem']}", "yellow"))
+    console.print(Text(f"Journal  {view['journal']}: {view['size']:,} events, root {view['root']}"))
+
+
+def _show_finding(console: Console, verdict: str, finding: View) -> None:
+    place = "" if finding["position"] is None else f" at position {finding['position']:,}"
+    where = f" ({finding['where']})" if finding["where"] else ""
+    console.print(
+        Text.assemble((f"{verdict}: ", "bold red"), f"{finding['message']}{place}{where}")
+    )
+    if finding["hint"]:
+        console.print(Text(f"  {finding['hint']}"))
+
+
+def show_checkpoint(view: View) -> None:
+    """Print a checkpoint as it is signed, then the key and the stores."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Text(view["checkpoint"]))
+    console.print(Text(f"Key      {view['key']}"))
+    for each in view["published"]:
+        line = (
+            f"Published {each['size']:,} events, {each['added']:,} of them new, to {each['store']}"
+        )
+        console.print(Text(printable(line)))
+    for each in view["problems"]:
+        line = f"Not published to {each['store']}: {each['problem']}"
+        console.print(Text(printable(line), "bold red"))
+
+
+def show_lines(lines: dict[str, str]) -> None:
+    """Print names and values below each other."""
+    console = Console(highlight=False, soft_wrap=True)
+    for name, value in lines.items():
+        console.print(Text(printable(f"{name:<9}{value}")))
+
+
+def show_proven(view: View) -> None:
+    """Print an event whose proof holds."""
+    told = {
+        "Proven": f"position {view['position']} of {view['size']:,} in {view['journal']}",
+        "Event": f"{view['type']} of {view['stream']}, {view['time']}",
+    }
+    show_lines(told | {name: str(value) for name, value in view["data"].items()})
+
+
+_RECOVERIES = {
+    "intact": "Nothing to recover: the journal holds all that the store signed.",
+    "recovered": "Refilled from the store; every entry is the one that was signed.",
+    "forked": "Two histories: nothing was changed, and nothing is ever merged.",
+    "new epoch": "A new journal has begun; its first event carries both checkpoints.",
+}
+
+
+def show_recovery(view: View) -> None:
+    """Print what a recovery found and did; of a fork, both sides."""
+    told = {
+        "Journal": f"{view['journal']}, {view['size']:,} events",
+        "Store": view["store"],
+        "Found": _RECOVERIES[view["status"]],
+    }
+    if view["added"]:
+        told["Put back"] = f"{view['added']:,} events"
+    if view["position"] is not None:
+        told["Differs"] = f"from position {view['position']:,} on ({view['verdict']})"
+        told["Here"] = f"{view['ours']['size']:,} events, root {view['ours']['root']}"
+        told["There"] = f"{view['theirs']['size']:,} events, root {view['theirs']['root']}"
+    if view["kept"]:
+        told["Kept"] = view["kept"]
+    if view["status"] == "forked":
+        told["Next"] = (
+            "find out which one is true. To take the store's: put this journal away and run"
+            " `junmai-svc audit recover` again. To go on with this one: --new-epoch REASON"
+        )
+    show_lines(told)

@@ -1,0 +1,62 @@
+"""What people see of a prune."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from junmai_svc.service.report import View, aged, printed, shown, sized, table_of, unusable
+
+SHOWN = 10
+
+
+@shown
+def show_prune(view: View) -> None:
+    """Print every snapshot with the reasons that keep it, what is dropped and what can't be."""
+    dry = view["status"] == "planned"
+    locked = {each["name"]: each for each in view["locked_snapshots"]}
+    table = table_of("snapshot", "age", "size", "kept because")
+    for row in view["snapshots"]:
+        if row["keep"]:
+            why = Text(", ".join(row["reasons"]))
+        elif row["snapshot"] in locked:
+            why = Text(_until(locked[row["snapshot"]]), "yellow")
+        else:
+            why = Text("would be dropped" if dry else "dropped", "yellow")
+        if row["damaged"]:
+            why.append(" (damaged)", "bold red")
+        table.add_row(
+            Text(row["snapshot"]),
+            aged(datetime.fromisoformat(row["taken"])),
+            sized(row["file_size"]),
+            why,
+        )
+    drops = sum(not row["keep"] for row in view["snapshots"])
+    if dry:
+        last = f"{drops} would be dropped, {sized(view['bytes'])}. Nothing was deleted (--dry-run)."
+    else:
+        last = f"Deleted {len(view['deleted'])} snapshots, {sized(view['bytes'])}."
+    if view["repacked"]["maps"]:
+        last += " Packs that were mostly dead were rewritten."
+    printed(table, *unusable(view), *_locked(view), *_problems(view), Text(last))
+
+
+def _locked(view: View) -> Iterable[RenderableType]:
+    objects = view["locked_objects"]
+    for each in objects[:SHOWN]:
+        yield Text(f"Left     {each['name']}, which nothing needs: {_until(each)}", "yellow")
+    if len(objects) > SHOWN:
+        yield Text(f"Left     {len(objects) - SHOWN:,} more that are locked", "yellow")
+
+
+def _problems(view: View) -> Iterable[RenderableType]:
+    for each in (*view["problems"], *view["not_repacked"])[:SHOWN]:
+        yield Text(f"Problem  {each['problem']}. {each['hint']}", "bold red")
+    if view["problems"]:
+        yield Text("No bytes were freed: what can't be read may lead to any of them.", "bold red")
+
+
+def _until(locked: View) -> str:
+    until = (locked["until"] or "")[:16].replace("T", " ")
+    return f"locked until {until} UTC" if until else "locked, without a date"

@@ -1,0 +1,131 @@
+"""What a journal and a store's mirror of it have in common, and where they part.
+
+Cheap where nothing happened: the journal remembers the tree that the store held, and only what came
+since is hashed. Where the store holds something else, or somebody touched the journal's schema, all
+entries are hashed anew; where the roots differ, the entries are compared one by one.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from junmai_svc.storage.errors import IntegrityError
+from junmai_svc.storage.journal.checkpoint import Checkpoint, open_checkpoint
+from junmai_svc.storage.journal.failures import DivergedError
+from junmai_svc.storage.journal.journal import Journal
+from junmai_svc.storage.journal.keys import VerifierKey
+from junmai_svc.storage.journal.merkle import frontier_append, frontier_root, leaf_hash
+from junmai_svc.storage.journal.mirror import Mirror
+from junmai_svc.storage.journal.published import Published, is_untouched
+from junmai_svc.storage.journal.stored import Pair, pairs, proven, tree_of
+
+RECOVER_HINT = (
+    "Nothing was changed. Look closer with `junmai-svc audit verify`; a journal that lost its end"
+    " is refilled by `junmai-svc audit recover`."
+)
+LOST_HINT = (
+    "Nothing was changed. If you know why the store lost it, say so:"
+    " `junmai-svc audit checkpoint --publish --accept-loss REASON`."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The beginning that a journal and a store share: its size and frontier."""
+
+    size: int
+    frontier: tuple[bytes, ...]
+
+
+def common_beginning(
+    journal: Journal,
+    mirror: Mirror,
+    trusted: Iterable[VerifierKey],
+    size: int,
+    remembered: Published | None,
+    *,
+    accepting: bool = False,
+) -> Common:
+    """Return what a store holds, which is the beginning of the journal of `size` events.
+
+    Raises:
+        DivergedError: it is not, or the store has less than it had.
+        IntegrityError: the store's checkpoint is not signed by the journal, or is none.
+        JunmaiError: one of them can't be read.
+    """
+    before = remembered.size if remembered and not accepting else 0
+    signed = mirror.latest()
+    if signed is None:
+        if before or (not accepting and mirror.sizes()):
+            message = f"{mirror.url} holds no checkpoint; {before:,} events were published there"
+            raise DivergedError("EMPTIED", 0, message, LOST_HINT)
+        return Common(0, ())
+    where = f"the checkpoint in {mirror.url}"
+    held = open_checkpoint(signed, trusted, journal_id=journal.journal_id, where=where)
+    if held.size < before:
+        message = f"{mirror.url} holds {held.size:,} events; {before:,} were published there"
+        raise DivergedError("ROLLED BACK", held.size, message, LOST_HINT)
+    if held.size > size:
+        raise _shorter(journal, mirror, held, size)
+    frontier = _frontier(journal, held.size, remembered)
+    if frontier_root(frontier) != held.root:
+        raise _differing(journal, mirror, held, held.size)
+    return Common(held.size, frontier)
+
+
+def grown_frontier(
+    frontier: tuple[bytes, ...], size: int, leaves: Iterable[bytes]
+) -> tuple[bytes, ...]:
+    """Return the frontier after some more leaves."""
+    for number, leaf in enumerate(leaves, size):
+        frontier = frontier_append(frontier, number, leaf)
+    return frontier
+
+
+def first_difference(
+    ours: Iterable[list[Pair]], mirror: Mirror, size: int
+) -> tuple[str, int] | None:
+    """Return how and where the first of `size` entries differs from the store's, None if none does.
+
+    Raises:
+        JunmaiError: one of them can't be read.
+    """
+    position = 0
+    stored = (entry for entries in mirror.entries(0, size) for entry in entries)
+    for step in ours:
+        for (entry, hash_), theirs in zip(step, stored, strict=False):
+            if entry != theirs:
+                return ("EDITED" if leaf_hash(entry) != hash_ else "REWRITTEN"), position
+            if leaf_hash(entry) != hash_:
+                return "EDITED", position
+            position += 1
+    return None
+
+
+def _frontier(journal: Journal, size: int, remembered: Published | None) -> tuple[bytes, ...]:
+    if remembered is None or not is_untouched(journal, remembered):
+        return tree_of(journal, size).frontier
+    leaves = (leaf for step in proven(journal, remembered.size, size) for _, leaf in step)
+    return grown_frontier(remembered.frontier, remembered.size, leaves)
+
+
+def _shorter(journal: Journal, mirror: Mirror, held: Checkpoint, size: int) -> IntegrityError:
+    found = first_difference(pairs(journal, 0, size), mirror, size)
+    if found is not None:
+        verdict = "EDITED" if found[0] == "EDITED" else "FORKED"
+        message = (
+            f"{journal.path} went on otherwise than {mirror.url}, which holds {held.size:,} events"
+        )
+        return DivergedError(verdict, found[1], message, RECOVER_HINT)
+    message = f"{journal.path} has {size:,} events, {mirror.url} has {held.size:,}"
+    return DivergedError("TRUNCATED", size, message, RECOVER_HINT)
+
+
+def _differing(journal: Journal, mirror: Mirror, held: Checkpoint, size: int) -> IntegrityError:
+    found = first_difference(pairs(journal, 0, size), mirror, size)
+    if found is None:
+        return IntegrityError(
+            f"The entries in {mirror.url} are not those of its checkpoint of {held.size:,}",
+            "The store is damaged: read another copy of it.",
+        )
+    message = f"{journal.path} differs there from what is published in {mirror.url}"
+    return DivergedError(*found, message, RECOVER_HINT)

@@ -1,0 +1,195 @@
+"""What the events amount to, row by row: runs, snapshots, databases, and what was last proven.
+
+A pure fold: one event and the rows before it give the rows after it, and nothing else does. So the
+rows may be kept in the transaction that appends, and built anew at any time from the events alone;
+the digest tells whether both agree. What the data of an event holds is input: a field that is
+missing or of another kind counts as None.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from junmai_svc.storage.journal.entry import Event, time_text
+from junmai_svc.storage.journal.events import CATALOGUE, OPERATIONS, Role, kind_of
+from junmai_svc.storage.journal.projection import PROOFS, SNAPSHOT_NAMED
+
+# Raised whenever equal events come to give other rows: kept ones are then built anew.
+FOLD = 1
+
+RUNS = "run"
+SNAPSHOTS = "snapshot"
+DATABASES = "database"
+PROVEN = "proven"
+NAMES = (RUNS, SNAPSHOTS, DATABASES, PROVEN)
+
+Row = dict[str, Any]
+RowOf = Callable[[str, str], Row | None]
+Change = tuple[str, str, Row]
+
+
+# The only types of events that change a row.
+TELLING = frozenset(
+    type_
+    for type_, kind in CATALOGUE.items()
+    if kind.category == "database"
+    or (
+        kind.category in OPERATIONS
+        and (kind.role is not Role.STEP or kind.name in SNAPSHOT_NAMED | {"snapshot_deleted"})
+    )
+)
+
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+def changes(event: Event, row_of: RowOf) -> list[Change]:  # noqa: PLR0911  # one for each kind
+    """Return the rows that an event changes, given those before it."""
+    kind = kind_of(event.type)
+    if kind is None:
+        return []
+    if kind.category == "database":
+        return _database(event, kind.name, row_of)
+    if kind.category not in OPERATIONS:
+        return []
+    if kind.role is Role.START:
+        return [(RUNS, event.stream, _started(event, kind.category))]
+    ends = kind.role is Role.TERMINAL
+    if not ends and kind.name not in SNAPSHOT_NAMED and kind.name != "snapshot_deleted":
+        return []
+    run = row_of(RUNS, event.stream)
+    if run is None:
+        return []
+    if kind.name == "snapshot_deleted":
+        return _deleted(event, run, row_of)
+    if not ends:
+        run = run | {"snapshot": _text(event, "snapshot")}
+        found = [_stored(event, run)] if kind.name == "stored" else []
+        return [(RUNS, event.stream, run), *found]
+    return _ended(event, kind.category, kind.name, run, row_of)
+
+
+def folded(events: Iterable[Event]) -> dict[tuple[str, str], Row]:
+    """Return all rows of a journal by name and key."""
+    rows: dict[tuple[str, str], Row] = {}
+
+    def row_of(name: str, key: str) -> Row | None:
+        return rows.get((name, key))
+
+    for event in events:
+        for name, key, row in changes(event, row_of):
+            rows[name, key] = row
+    return rows
+
+
+def encoded(row: Row) -> str:
+    """Return a row as the one text that is stored and digested."""
+    return _encoder.encode(row).decode()
+
+
+def digest_of(rows: Mapping[tuple[str, str], str]) -> str:
+    """Return the SHA-256 in hex over encoded rows in the order of their names and keys."""
+    digest = hashlib.sha256()
+    for (name, key), value in sorted(rows.items()):
+        digest.update(f"{name}\0{key}\0{value}\n".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def snapshot_key(store: str | None, name: str) -> str:
+    """Return the key of a snapshot's row: a name may be in several stores."""
+    return f"{store or ''}\n{name}"
+
+
+def _started(event: Event, category: str) -> Row:
+    process = event.data.get("process")
+    folder = process.get("folder") if isinstance(process, dict) else None
+    folder = folder if isinstance(folder, str) else None
+    fields = ("database", "source", "target", "command", "reason")
+    return {field: _text(event, field) for field in fields} | {
+        "kind": category,
+        "status": "running",
+        "started": time_text(event.time),
+        "ended": None,
+        "actor": event.actor,
+        "snapshot": None,
+        "subject": _text(event, "snapshot"),
+        "store": _placed(_text(event, "store"), folder),
+        "folder": folder,
+        "message": None,
+        "position": event.position,
+    }
+
+
+def _ended(event: Event, category: str, name: str, run: Row, row_of: RowOf) -> list[Change]:
+    message = _text(event, "message") or _text(event, "error")
+    ended = run | {"status": name, "ended": time_text(event.time), "message": message}
+    found: list[Change] = [(RUNS, event.stream, ended)]
+    if name == PROOFS.get(category) and run["subject"] is not None:
+        proven = {"time": time_text(event.time), "run": event.stream, "position": event.position}
+        found.append((PROVEN, run["subject"], proven))
+    # It died between the manifest and its event.
+    if name == "abandoned" and category == "backup" and event.data.get("found") == "complete":
+        stored = _stored(event, run)
+        if run["snapshot"] is not None and row_of(SNAPSHOTS, stored[1]) is None:
+            found.append(stored)
+    return found
+
+
+def _stored(event: Event, run: Row) -> Change:
+    name = run["snapshot"] or ""
+    size = event.data.get("size")
+    store = _placed(_text(event, "store"), run["folder"]) or run["store"]
+    row = {
+        "snapshot": name,
+        "store": store,
+        "run": event.stream,
+        "database": run["database"],
+        "reason": run["reason"],
+        "checksum": _text(event, "checksum"),
+        "size": size if isinstance(size, int) else None,
+        "stored": time_text(event.time),
+        "position": event.position,
+        "deleted": None,
+    }
+    return SNAPSHOTS, snapshot_key(store, name), row
+
+
+def _deleted(event: Event, run: Row, row_of: RowOf) -> list[Change]:
+    named = event.data.get("snapshots")
+    found: list[Change] = []
+    for name in named if isinstance(named, list) else []:
+        key = snapshot_key(run["store"], str(name))
+        row = row_of(SNAPSHOTS, key)
+        if row is not None:
+            found.append((SNAPSHOTS, key, row | {"deleted": event.position}))
+    return found
+
+
+def _database(event: Event, name: str, row_of: RowOf) -> list[Change]:
+    key = event.stream.partition("/")[2]
+    row = row_of(DATABASES, key) or {"path": None, "registered": None}
+    lease: Row | None = None
+    if name == "registered":
+        row = {"path": _text(event, "database"), "registered": time_text(event.time)}
+    elif name == "lease_taken":
+        lease = {"run": _text(event, "run"), "taken": time_text(event.time)}
+    return [(DATABASES, key, row | {"lease": lease})]
+
+
+def _placed(store: str | None, folder: str | None) -> str | None:
+    """Return a store as a URL or an absolute path; a relative one counts from where the run was."""
+    if store is None or "://" in store or folder is None:
+        return store
+    return os.path.normpath(os.path.join(folder, store))  # noqa: PTH118  # a text, no file
+
+
+def _text(event: Event, field: str) -> str | None:
+    value = event.data.get(field)
+    return value if isinstance(value, str) else None
+
+
+def rows_named(rows: Mapping[tuple[str, str], Row], wanted: str) -> Iterator[tuple[str, Row]]:
+    """Give key and row of all rows of one name."""
+    return ((key, row) for (name, key), row in rows.items() if name == wanted)

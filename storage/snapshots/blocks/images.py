@@ -1,0 +1,304 @@
+"""Layout "blocks" in any backend: images as maps of blocks that are stored once, see `places`.
+
+A block that a store has is not stored again, whichever image it came from. Which blocks it has is
+asked of the local index, after that has been brought in line with the packs that are there now and
+that no pruner has marked.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+
+from junmai_svc.storage.backends.base import Backend, Stat
+from junmai_svc.storage.backends.failures import translated
+from junmai_svc.storage.errors import (
+    IntegrityError,
+    NotFoundError,
+    StorageUnavailableError,
+)
+from junmai_svc.storage.snapshots.base import Tick, checked
+from junmai_svc.storage.snapshots.blocks import collecting, repacking
+from junmai_svc.storage.snapshots.blocks.committing import ConflictError, NameTakenError, publish
+from junmai_svc.storage.snapshots.blocks.index import BlockIndex
+from junmai_svc.storage.snapshots.blocks.map_format import LARGEST_MAP
+from junmai_svc.storage.snapshots.blocks.maps import ImageMap, encode_map, read_map
+from junmai_svc.storage.snapshots.blocks.packs import Footer, read_footer
+from junmai_svc.storage.snapshots.blocks.places import (
+    MANIFEST_SUFFIX,
+    SNAPSHOTS,
+    manifest_object,
+    map_object,
+    marked_in,
+    pack_object,
+    packs_in,
+)
+from junmai_svc.storage.snapshots.blocks.reading import restore_image
+from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal
+from junmai_svc.storage.snapshots.blocks.writing import Previous, StoredImage, store_image
+from junmai_svc.storage.snapshots.cache import StoreCache
+from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
+from junmai_svc.storage.snapshots.manifest import Manifest, encode
+from junmai_svc.storage.snapshots.naming import names_from
+
+ATTEMPTS = 5
+FETCHES = 8
+
+
+class BlockImages:
+    """Images as blocks in a backend, sealed by a seal, with a cache on this machine."""
+
+    name = "blocks"
+
+    def __init__(self, backend: Backend, seal: Seal, cache: StoreCache) -> None:
+        self.backend = backend
+        self.seal = seal
+        self.cache = cache
+
+    def store(
+        self, image: Path, manifest: Manifest, retain_until: datetime | None, tick: Tick | None
+    ) -> Manifest:
+        """Store the blocks of an image that the store lacks, its map and its manifest.
+
+        The manifest is returned as it is stored. A pruner that gets in the way means that blocks
+        are stored anew.
+
+        Raises:
+            ChecksumError: the image is not what the manifest says; there is no such snapshot.
+            JunmaiError: the store or the cache can't be used; there is then no such snapshot, or
+                it is whole.
+        """
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._attempt(image, manifest, retain_until, tick, first=not attempt)
+            except ConflictError:
+                continue
+        raise StorageUnavailableError(
+            f"Can't store {manifest.name} in {self.backend.url}: it is being pruned all the time",
+            "Run the same command again when the prune has ended.",
+        )
+
+    def again(
+        self, known: Manifest, manifest: Manifest, retain_until: datetime | None
+    ) -> Manifest | None:
+        """Store one more manifest of an image that is there, and return it as it is stored.
+
+        Raises:
+            NotFoundError: some of what it needs is gone, or about to go.
+            JunmaiError: the store can't be used.
+        """
+        try:
+            image_map = self.map(known.map)
+            same = msgspec.structs.replace(
+                manifest,
+                layout=self.name,
+                map=image_map.name,
+                checksum=known.checksum,
+                file_size=known.file_size,
+                new_bytes=0,
+            )
+            return self._publish(same, _needed(image_map), retain_until)
+        except (ConflictError, IntegrityError) as error:
+            raise NotFoundError(f"The image of {known.name} is not all there any more") from error
+
+    def fetch(self, manifest: Manifest, path: Path, tick: Tick | None) -> str:
+        """Write an image into a new local file, durably, and return its SHA-256 in hex.
+
+        Raises:
+            IntegrityError: the map or a pack is damaged or gone; nothing was written where it
+                shows before the first block.
+            JunmaiError: the store can't be read.
+        """
+        tried: ImageMap | None = None
+        while True:
+            image_map = self.map(manifest.map)
+            if (image_map.image, image_map.size) != (manifest.checksum, manifest.file_size):
+                raise IntegrityError(
+                    f"Map {manifest.map} in {self.backend.url} is not of the image of"
+                    f" {manifest.name}",
+                    "Restore another snapshot, and check the store.",
+                )
+            try:
+                return self._restore(image_map, path, tick if tried is None else None)
+            except NotFoundError as error:
+                path.unlink(missing_ok=True)
+                # Packs may have been rewritten since the map was read: it then says so by now.
+                if tried is not None and image_map.has_places_of(tried):
+                    raise IntegrityError(
+                        f"{manifest.name} in {self.backend.url} can't be restored: {error.message}",
+                        "Restore it from another store; `junmai-svc check --repair` can mend it.",
+                    ) from error
+                tried = image_map
+
+    def map(self, name: str, content: bytes | None = None) -> ImageMap:
+        """Return a map from the store itself, never from the cache.
+
+        With `content` it is the one of these bytes; what it builds on comes from the store.
+
+        Raises:
+            IntegrityError: it, or the one that it builds on, is damaged or gone.
+            JunmaiError: the store can't be read.
+        """
+
+        def get(wanted: str) -> bytes:
+            if content is not None and wanted == name:
+                return content
+            try:
+                return self.backend.get(map_object(wanted), LARGEST_MAP)
+            except NotFoundError as error:
+                raise IntegrityError(
+                    f"Map {wanted} in {self.backend.url} is gone", "Check the store."
+                ) from error
+
+        return read_map(name, get, self.seal)
+
+    def read_range(self, pack: str, offset: int, length: int) -> bytes:
+        """Return bytes of a pack; see `packs.ReadRange`."""
+        return self.backend.get_range(pack_object(pack), offset, length)
+
+    def forget(self, name: str) -> None:
+        """Do nothing: blocks that nothing leads to any more are collected all at once."""
+
+    def garbage(self, dropped: Collection[str], when: datetime) -> Garbage:
+        """Return what nothing would lead to without some snapshots; see `collecting.garbage`."""
+        return collecting.garbage(self.backend, self.seal, dropped, when)
+
+    def tidy(self) -> None:
+        """Remove what was only for passing use; see `collecting.tidy`."""
+        collecting.tidy(self.backend)
+
+    def collect(self) -> Collected:
+        """Delete what nothing leads to; see `collecting.collect`."""
+        return collecting.collect(self.backend, self.seal)
+
+    def repack(self, retain_until: datetime | None) -> Repacked:
+        """Rewrite packs that are mostly dead; see `repacking.repack`."""
+        return repacking.repack(self.backend, self.seal, str(uuid4()), retain_until)
+
+    def manifest_object(self, name: str) -> str:
+        """Return the object that holds a snapshot's manifest."""
+        return manifest_object(name)
+
+    def manifests(self) -> Iterator[tuple[str, Stat]]:
+        """Yield the snapshots' names and the objects that hold their manifests.
+
+        Raises:
+            JunmaiError: the store can't be listed.
+        """
+        for found in self.backend.list(SNAPSHOTS):
+            if found.name.endswith(MANIFEST_SUFFIX):
+                yield found.name.removeprefix(SNAPSHOTS).removesuffix(MANIFEST_SUFFIX), found
+
+    def fill(self, index: BlockIndex) -> None:
+        """Bring an index in line with the packs that may be used now.
+
+        A pack that can't be read has no blocks to offer: what it held is stored anew.
+
+        Raises:
+            JunmaiError: the store can't be listed or read, or the index not be written.
+        """
+        # Marks first: what is marked later, the look before the commit finds.
+        marked = marked_in(self.backend)
+        usable = {n: s.size for n, s in packs_in(self.backend) if pack_object(n) not in marked}
+        index.keep_only(usable)
+
+        def footer(name: str) -> Footer | None:
+            try:
+                return read_footer(name, usable[name], self.read_range, self.seal)
+            except (IntegrityError, NotFoundError):
+                return None
+
+        unknown = index.unknown(usable)
+        if not unknown:
+            return
+        with ThreadPoolExecutor(min(FETCHES, len(unknown))) as pool:
+            for found in pool.map(footer, unknown):
+                if found is not None:
+                    index.add(found.pack, found.digests)
+
+    def _attempt(
+        self,
+        image: Path,
+        manifest: Manifest,
+        retain_until: datetime | None,
+        tick: Tick | None,
+        *,
+        first: bool,
+    ) -> Manifest:
+        database = manifest.original_path
+        # The map of the last image may be what is marked or gone: then there has to be a new one.
+        previous = self.cache.previous(database, self.seal) if first else None
+
+        def put_pack(name: str, content: bytes) -> None:
+            self.backend.put(pack_object(name), content, retain_until=retain_until)
+
+        with self.cache.digests() as digests, BlockIndex(self.cache.index) as index:
+            self.fill(index)
+            with translated(f"read {image}"):
+                stored = store_image(
+                    image,
+                    digests,
+                    previous=previous,
+                    index=index,
+                    put_pack=put_pack,
+                    seal=self.seal,
+                    tick=tick if first else None,
+                )
+            manifest = checked(manifest, stored.map.image, image)
+            image_map, new = self._put_map(stored, previous, retain_until)
+            manifest = msgspec.structs.replace(
+                manifest, layout=self.name, map=image_map.name, new_bytes=stored.new_bytes + new
+            )
+            manifest = self._publish(manifest, _needed(image_map), retain_until)
+            self.cache.remember(database, digests, image_map)
+        return manifest
+
+    def _put_map(
+        self, stored: StoredImage, previous: Previous | None, retain_until: datetime | None
+    ) -> tuple[ImageMap, int]:
+        """Store the map, unless it is the previous one; return it and how many bytes are new."""
+        if previous and stored.map.name == previous.map.name:
+            return previous.map, 0
+        base = previous.map if previous else None
+        if base and base.base:
+            base = self._base(base.base)
+        image_map, content = encode_map(stored.map, base, self.seal)
+        self.backend.put(map_object(image_map.name), content, retain_until=retain_until)
+        self.cache.keep_map(image_map.name, content)
+        return image_map, len(content)
+
+    def _base(self, name: str) -> ImageMap | None:
+        """A whole map to build on; None where it is gone, which makes the next one whole."""
+        try:
+            return self.map(name)
+        except IntegrityError:
+            return None
+
+    def _publish(
+        self, manifest: Manifest, needed: set[str], retain_until: datetime | None
+    ) -> Manifest:
+        certain = self.backend.capabilities().conditional_put
+        for name in names_from(manifest.name, certain=certain):
+            named = msgspec.structs.replace(
+                manifest, name=name, backup_path=f"{self.backend.url}/{manifest_object(name)}"
+            )
+            content = self.seal.close(encode(named), Place(Kind.MANIFEST, name.encode()))
+            try:
+                publish(self.backend, name, content, needed, retain_until)
+            except NameTakenError:
+                continue
+            return named
+        raise AssertionError("names never end")
+
+    def _restore(self, image_map: ImageMap, path: Path, tick: Callable[[int], None] | None) -> str:
+        with translated(f"write {path}"):
+            return restore_image(image_map, path, self.read_range, self.seal, tick)
+
+
+def _needed(image_map: ImageMap) -> set[str]:
+    """All objects that a snapshot with this map leads to."""
+    maps = {map_object(name) for name in (image_map.name, image_map.base) if name}
+    return maps | {pack_object(pack.name) for pack in image_map.packs}

@@ -1,0 +1,266 @@
+"""A store of snapshots in any backend, in either layout: manifests, holds and details as objects.
+
+store.json                  what the store is (see `description`)
+holds/<name>                a snapshot that is held
+details/<sha256>.json       what events of the journal name by its digest
+"""
+
+import hashlib
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+from junmai_svc.storage.backends.base import Backend, Stat
+from junmai_svc.storage.backends.failures import translated
+from junmai_svc.storage.errors import ChecksumError, IntegrityError, NotFoundError
+from junmai_svc.storage.files import STAGED_SUFFIX
+from junmai_svc.storage.snapshots.base import (
+    DETAILS,
+    HOLDS,
+    LATEST,
+    Snapshot,
+    Staged,
+    Tick,
+    Unreadable,
+    require_checksum,
+)
+from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal
+from junmai_svc.storage.snapshots.cache import StoreCache, make_private
+from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
+from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
+from junmai_svc.storage.snapshots.manifest import LARGEST_MANIFEST, NAME, STAMP, Manifest
+from junmai_svc.storage.snapshots.opening import open_manifest
+
+LARGEST_DETAILS = 64 << 20
+READERS = 8
+
+
+class Layout(Protocol):
+    """How images lie in a store; see `whole` and `blocks.images`."""
+
+    @property
+    def name(self) -> str:
+        """`file` or `blocks`."""
+        ...
+
+    def store(
+        self, image: Path, manifest: Manifest, retain_until: datetime | None, tick: Tick | None
+    ) -> Manifest:
+        """Store an image and then its manifest, which is returned as it is stored."""
+        ...
+
+    def again(
+        self, known: Manifest, manifest: Manifest, retain_until: datetime | None
+    ) -> Manifest | None:
+        """Store one more manifest of an image that is there; None where images are kept whole."""
+        ...
+
+    def fetch(self, manifest: Manifest, path: Path, tick: Tick | None) -> str:
+        """Write an image into a new local file, durably, and return its SHA-256 in hex."""
+        ...
+
+    def forget(self, name: str) -> None:
+        """Delete what belongs only to a snapshot whose manifest is gone."""
+        ...
+
+    def garbage(self, dropped: Collection[str], when: datetime) -> Garbage:
+        """Return what nothing would lead to without some snapshots; only looks."""
+        ...
+
+    def tidy(self) -> None:
+        """Remove what was only for passing use and has had its time."""
+        ...
+
+    def collect(self) -> Collected:
+        """Delete what nothing leads to; return what became of it."""
+        ...
+
+    def repack(self, retain_until: datetime | None) -> Repacked:
+        """Rewrite what is mostly dead, so that the next collection frees it."""
+        ...
+
+    def manifest_object(self, name: str) -> str:
+        """Return the object that holds a snapshot's manifest."""
+        ...
+
+    def manifests(self) -> Iterator[tuple[str, Stat]]:
+        """Yield the snapshots' names and the objects that hold their manifests."""
+        ...
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """Snapshots in a backend. `retain_until` says how long what is put now is to be locked."""
+
+    backend: Backend
+    images: Layout
+    seal: Seal
+    cache: StoreCache
+    retain_until: Callable[[], datetime | None]
+
+    @property
+    def url(self) -> str:
+        """The backend's address."""
+        return self.backend.url
+
+    @property
+    def layout(self) -> str:
+        """`file` or `blocks`."""
+        return self.images.name
+
+    @contextmanager
+    def stage(
+        self, stem: str, when: datetime, announce: Callable[[Staged], None] | None = None
+    ) -> Iterator[Staged]:
+        """Yield a name and a place for the image on this machine, in the cache's folder.
+
+        Raises:
+            JunmaiError: that folder can't be used.
+        """
+        name = f"{stem}_backup_{when.strftime(STAMP)}"
+        path = self.cache.scratch / f".{name}.{uuid4().hex[:12]}{STAGED_SUFFIX}"
+        staged = Staged(name, path)
+        if announce is not None:
+            announce(staged)
+        with translated(f"make room for the image in {self.cache.scratch}"):
+            make_private(self.cache.scratch)
+        try:
+            yield staged
+        finally:
+            for suffix in ("", "-wal", "-shm", "-journal"):
+                Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+    def commit(self, staged: Staged, manifest: Manifest, tick: Tick | None = None) -> Snapshot:
+        """Store a staged image; see `SnapshotStore.commit`."""
+        return self.put(staged.image, manifest, tick)
+
+    def put(self, image: Path, manifest: Manifest, tick: Tick | None = None) -> Snapshot:
+        """Store an image; see `SnapshotStore.put`."""
+        with translated(f"read {image}"):
+            stored = self.images.store(image, manifest, self.retain_until(), tick)
+        return Snapshot(stored, None, self.url)
+
+    def again(self, snapshot: Snapshot, manifest: Manifest) -> Snapshot | None:
+        """Store one more snapshot of the same image; see `SnapshotStore.again`."""
+        stored = self.images.again(snapshot.manifest, manifest, self.retain_until())
+        return Snapshot(stored, None, self.url) if stored else None
+
+    def fetch(self, snapshot: Snapshot, path: Path, tick: Tick | None = None) -> None:
+        """Write an image into a new local file; see `SnapshotStore.fetch`."""
+        require_checksum(self.images.fetch(snapshot.manifest, path, tick), snapshot)
+
+    def snapshots(self) -> tuple[list[Snapshot], list[Unreadable]]:
+        """Return all snapshots, newest first, and the manifests that can't be used.
+
+        Manifests that this machine has seen before come from its cache.
+
+        Raises:
+            JunmaiError: the store can't be listed or read.
+        """
+        good: list[Snapshot] = []
+        bad: list[Unreadable] = []
+        found = dict(self.images.manifests())
+
+        def read(name: str) -> Snapshot | Unreadable | None:
+            try:
+                content = self.cache.manifest(name, found[name].size, lambda: self._read(name))
+                return Snapshot(self._manifest(name, content), None, self.url)
+            except NotFoundError:
+                return None  # pruned meanwhile
+            except IntegrityError as problem:
+                return Unreadable(self.images.manifest_object(name), problem)
+
+        with ThreadPoolExecutor(READERS) as pool:
+            for each in pool.map(read, found):
+                if isinstance(each, Snapshot):
+                    good.append(each)
+                elif each is not None:
+                    bad.append(each)
+        self.cache.keep_manifests(frozenset(found))
+        good.sort(key=lambda snapshot: (snapshot.manifest.taken, snapshot.name), reverse=True)
+        return good, bad
+
+    def find(self, reference: str, database_name: str | None = None) -> Snapshot:
+        """Return a snapshot by its name, or the newest one; see `SnapshotStore.find`."""
+        if reference == LATEST:
+            found = newest(self.snapshots()[0], database_name, self.url)
+            reference = found.name
+        name = name_of(reference)
+        if not NAME.fullmatch(name) or "/" in name:
+            raise missing(reference, self.url)
+        try:
+            content = self._read(name)
+        except NotFoundError:
+            raise missing(reference, self.url) from None
+        return Snapshot(self._manifest(name, content), None, self.url)
+
+    def hold(self, name: str) -> None:
+        """Keep a snapshot whatever a policy says; see `SnapshotStore.hold`."""
+        self.backend.put(f"{HOLDS}/{self.find(name).name}", b"")
+
+    def release(self, name: str) -> None:
+        """Let a policy decide again; see `SnapshotStore.release`."""
+        self.backend.delete(f"{HOLDS}/{self.find(name).name}")
+
+    def held(self) -> frozenset[str]:
+        """Return the names of the snapshots that are held."""
+        return frozenset(
+            found.name.removeprefix(f"{HOLDS}/") for found in self.backend.list(f"{HOLDS}/")
+        )
+
+    def delete_unless_held(self, name: str) -> bool:
+        """Delete a snapshot, manifest first; see `SnapshotStore.delete_unless_held`."""
+        if name in self.held():
+            return False
+        self.backend.delete(self.images.manifest_object(name))
+        self.images.forget(name)
+        return True
+
+    def garbage(self, dropped: Collection[str], when: datetime) -> Garbage:
+        """Return what nothing would lead to; see `SnapshotStore.garbage`."""
+        return self.images.garbage(dropped, when)
+
+    def tidy(self) -> None:
+        """Remove what has had its time; see `SnapshotStore.tidy`."""
+        self.images.tidy()
+
+    def collect(self) -> Collected:
+        """Delete what nothing leads to; see `SnapshotStore.collect`."""
+        return self.images.collect()
+
+    def repack(self) -> Repacked:
+        """Rewrite what is mostly dead; see `SnapshotStore.repack`."""
+        return self.images.repack(self.retain_until())
+
+    def put_details(self, content: bytes) -> str:
+        """Store what is too large for an event; see `SnapshotStore.put_details`."""
+        digest = hashlib.sha256(content).hexdigest()
+        sealed = self.seal.close(content, Place(Kind.DETAILS, bytes.fromhex(digest)))
+        self.backend.put(_details(digest), sealed, if_absent=True)
+        return digest
+
+    def get_details(self, digest: str) -> bytes:
+        """Return what `put_details` stored; see `SnapshotStore.get_details`."""
+        stored = self.backend.get(_details(digest), LARGEST_DETAILS)
+        content = bytes(self.seal.open(stored, Place(Kind.DETAILS, bytes.fromhex(digest))))
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise ChecksumError(
+                f"Details {digest} in {self.url} are not what they were", "Look into other stores."
+            )
+        return content
+
+    def _read(self, name: str) -> bytes:
+        return self.backend.get(self.images.manifest_object(name), LARGEST_MANIFEST)
+
+    def _manifest(self, name: str, content: bytes) -> Manifest:
+        where = f"{self.images.manifest_object(name)} in {self.url}"
+        return open_manifest(content, name, where, self.seal, self.layout)
+
+
+def _details(digest: str) -> str:
+    return f"{DETAILS}/{digest}.json"

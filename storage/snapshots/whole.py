@@ -1,0 +1,197 @@
+"""Layout "file" in any backend: each image is one object, which any SQLite tool opens.
+
+    <name>.db      the image
+    <name>.json    its manifest, put last
+
+An image whose writer died has no manifest. A pruner marks it, *then* looks for a manifest; a writer
+puts the manifest, *then* looks for marks and the image. So one sees the other, as with blocks.
+
+In a local folder `store.FileStore` does the same without copying the image once more.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+
+from junmai_svc.storage.backends.base import Backend, RetainedError, Stat
+from junmai_svc.storage.errors import IntegrityError, NotFoundError
+from junmai_svc.storage.files import sha256_of
+from junmai_svc.storage.snapshots.base import Tick, checked
+from junmai_svc.storage.snapshots.blocks.places import MARKS, mark_object, marked_in
+from junmai_svc.storage.snapshots.garbage import (
+    STALE,
+    Collected,
+    Garbage,
+    Locked,
+    Repacked,
+    let_go,
+    time_of,
+)
+from junmai_svc.storage.snapshots.manifest import NAME, Manifest, encode
+from junmai_svc.storage.snapshots.naming import names_from
+
+_IMAGE, _MANIFEST = ".db", ".json"
+
+
+class WholeImages:
+    """Images as objects of a backend."""
+
+    name = "file"
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def store(
+        self, image: Path, manifest: Manifest, retain_until: datetime | None, tick: Tick | None
+    ) -> Manifest:
+        """Store an image and then its manifest, which is returned as it is stored.
+
+        Raises:
+            ChecksumError: the image is not what the manifest says; nothing is stored.
+            JunmaiError: the store can't be written; there is then no such snapshot.
+        """
+        manifest = checked(manifest, sha256_of(image, tick), image)
+        certain = self._backend.capabilities().conditional_put
+        for name in names_from(manifest.name, certain=certain):
+            place = f"{name}{_IMAGE}"
+            if self._backend.put(place, image, if_absent=True, retain_until=retain_until):
+                stored = msgspec.structs.replace(
+                    manifest,
+                    name=name,
+                    layout=self.name,
+                    map="",
+                    new_bytes=manifest.file_size,
+                    backup_path=f"{self._backend.url}/{place}",
+                )
+                listed = self.manifest_object(name)
+                self._backend.put(listed, encode(stored), retain_until=retain_until)
+                if self._is_safe(place):
+                    return stored
+                self._backend.delete(listed)
+        raise AssertionError("names never end")
+
+    def again(
+        self, known: Manifest, manifest: Manifest, retain_until: datetime | None
+    ) -> Manifest | None:
+        """Return None: each snapshot has an image of its own here."""
+        del known, manifest, retain_until
+        return None  # as others may return one
+
+    def fetch(self, manifest: Manifest, path: Path, tick: Tick | None) -> str:
+        """Write an image into a new local file, durably, and return its SHA-256 in hex.
+
+        Raises:
+            IntegrityError: it is gone, or larger than its manifest says.
+            JunmaiError: the store can't be read.
+        """
+        place = f"{manifest.name}{_IMAGE}"
+        try:
+            return self._backend.fetch(place, path, manifest.file_size, tick)
+        except NotFoundError as error:
+            raise IntegrityError(
+                f"Backup {place} in {self._backend.url} is gone; only its manifest is left",
+                "Restore another snapshot.",
+            ) from error
+
+    def forget(self, name: str) -> None:
+        """Delete the image of a snapshot whose manifest is gone.
+
+        Raises:
+            JunmaiError: it can't be deleted.
+        """
+        self._backend.delete(f"{name}{_IMAGE}")
+
+    def garbage(self, dropped: Collection[str], when: datetime) -> Garbage:
+        """Return the images that would have no manifest without some snapshots; only looks.
+
+        Raises:
+            JunmaiError: the store can't be listed.
+        """
+        found = {each.name: each for each in self._backend.list()}
+        gone = self._orphans(found, when) | {f"{name}{_IMAGE}" for name in dropped}
+        return Garbage({name: found[name].size for name in sorted(gone & found.keys())})
+
+    def tidy(self) -> None:
+        """Remove the marks of dead pruners whose image is gone: its name is not given again.
+
+        Raises:
+            JunmaiError: the store can't be read or written.
+        """
+        marks = [each.name for each in self._backend.list(MARKS)]
+        there = {each.name for each in self._backend.list()} if marks else set()
+        for mark in marks:
+            if mark.removeprefix(MARKS).partition("/")[2] not in there:
+                let_go(self._backend, mark)
+
+    def collect(self) -> Collected:
+        """Delete the images that have had no manifest for a day.
+
+        Raises:
+            JunmaiError: the store can't be read or written.
+        """
+        now = time_of(self._backend)
+        found = {each.name: each for each in self._backend.list()}
+        orphans = sorted(self._orphans(found, now))
+        me = str(uuid4())
+        for name in orphans:
+            self._backend.put(mark_object(me, name), b"")
+        listed = {name for name, _ in self.manifests()} if orphans else set()
+        deleted: dict[str, int] = {}
+        locked: list[Locked] = []
+        for name in orphans:
+            if name.removesuffix(_IMAGE) in listed:
+                continue
+            try:
+                self._backend.delete(name)
+            except RetainedError as problem:
+                locked.append(Locked(name, problem.retain_until))
+            else:
+                deleted[name] = found[name].size
+        for name in orphans:
+            let_go(self._backend, mark_object(me, name))
+        return Collected(deleted, tuple(locked))
+
+    def repack(self, retain_until: datetime | None) -> Repacked:
+        """Do nothing: images share nothing."""
+        del retain_until
+        return Repacked()
+
+    def manifest_object(self, name: str) -> str:
+        """Return the object that holds a snapshot's manifest."""
+        return f"{name}{_MANIFEST}"
+
+    def manifests(self) -> Iterator[tuple[str, Stat]]:
+        """Yield the snapshots' names and the objects that hold their manifests.
+
+        Raises:
+            JunmaiError: the store can't be listed.
+        """
+        for found in self._backend.list():
+            name = found.name.removesuffix(_MANIFEST)
+            if name != found.name and "/" not in name and NAME.fullmatch(name):
+                yield name, found
+
+    def _is_safe(self, image: str) -> bool:
+        """Whether an image whose manifest is listed now is there and no pruner deletes it."""
+        if image in marked_in(self._backend):
+            return False
+        try:
+            self._backend.stat(image)
+        except NotFoundError:
+            return False
+        return True
+
+    @staticmethod
+    def _orphans(found: Mapping[str, Stat], when: datetime) -> set[str]:
+        """The images that no manifest is there for and that are too old to get one."""
+        return {
+            name
+            for name, each in found.items()
+            if name.endswith(_IMAGE)
+            and NAME.fullmatch(name.removesuffix(_IMAGE))
+            and name.removesuffix(_IMAGE) + _MANIFEST not in found
+            and when - each.modified > STALE
+        }
