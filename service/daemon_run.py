@@ -58,7 +58,8 @@ class Inside:
     journal: Path
 
 
-def _nothing(_inside: Inside) -> AbstractContextManager[object]:
+def nothing_beside(_inside: Inside) -> AbstractContextManager[object]:
+    """Return what does nothing as long as the daemon runs."""
     return nullcontext()
 
 
@@ -75,7 +76,7 @@ class Setup:
     addresses: Addresses
     remind: timedelta
     places: Mapping[str, Place]
-    beside: Callable[[Inside], AbstractContextManager[object]] = _nothing
+    beside: Callable[[Inside], AbstractContextManager[object]] = nothing_beside
 
 
 @dataclass
