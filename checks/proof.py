@@ -12,9 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from junmai_svc.storage.journal.examining import Troubles
-
-SHOWN = 20
+from junmai_svc.storage.journal.troubles import SHOWN, Troubles
 
 
 class Question(StrEnum):

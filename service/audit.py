@@ -13,16 +13,17 @@ from junmai_svc.checks.mirrored import LOST_HINT, Signed, gather, judge_history,
 from junmai_svc.checks.proof import Answer, Question, Verdict, Verdicts
 from junmai_svc.service.context import StoreProblem
 from junmai_svc.storage.errors import IntegrityError, JunmaiError, StorageUnavailableError
-from junmai_svc.storage.journal.checkpoint import Checkpoint
+from junmai_svc.storage.journal.checkpoint import Checkpoint, open_checkpoint
 from junmai_svc.storage.journal.comparing import first_difference
 from junmai_svc.storage.journal.events import split_stream
 from junmai_svc.storage.journal.examining import Examination
 from junmai_svc.storage.journal.journal_file import JournalFile, looking_at
-from junmai_svc.storage.journal.keyring import KeyHistory, key_path, load_key, trusted_through
+from junmai_svc.storage.journal.keyring import KeyHistory, key_path, load_key
 from junmai_svc.storage.journal.keys import VerifierKey
 from junmai_svc.storage.journal.liveness import is_alive
 from junmai_svc.storage.journal.mirror import Mirror
-from junmai_svc.storage.journal.pinning import pinned
+from junmai_svc.storage.journal.pinning import pinned, read_keys
+from junmai_svc.storage.journal.rotations import trusted_through
 from junmai_svc.storage.snapshots.base import SnapshotStore
 
 DAMAGE_HINT = (
@@ -132,8 +133,6 @@ def _trusted(
             verdicts.doubt(Question.AUTHENTIC, error.message, None, where, error.hint)
     if key is None:
         return list(keys.keys)
-    from junmai_svc.storage.journal.pinning import read_keys  # noqa: PLC0415
-
     trusted = trusted_through(read_keys(key), keys.rotations)
     if keys.current is not None and keys.current not in trusted:
         message = f"the journal's key {keys.current} is not one that {key} trusts"
@@ -189,8 +188,6 @@ def _embedded(
     journal_id: str,
 ) -> dict[str, Checkpoint]:
     """The checkpoints in manifests that a trusted key signed; one by another says nothing here."""
-    from junmai_svc.storage.journal.checkpoint import open_checkpoint  # noqa: PLC0415
-
     found: dict[str, Checkpoint] = {}
     for _, listing in seen:
         for snapshot in listing.good:

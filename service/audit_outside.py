@@ -11,11 +11,11 @@ from junmai_svc.storage.backends.base import Backend
 from junmai_svc.storage.errors import IntegrityError, NotFoundError
 from junmai_svc.storage.journal.checkpoint import Checkpoint
 from junmai_svc.storage.journal.examining import Examination
-from junmai_svc.storage.journal.keyring import trusted_through
 from junmai_svc.storage.journal.layout import WIDTH, Tile, new_tiles
 from junmai_svc.storage.journal.merkle import EMPTY_ROOT, leaf_hash
 from junmai_svc.storage.journal.mirror import Mirror
 from junmai_svc.storage.journal.pinning import journal_of, keep_pin, pinned, read_keys
+from junmai_svc.storage.journal.rotations import trusted_through
 from junmai_svc.storage.snapshots.base import SnapshotStore
 
 DAMAGED_HINT = "Read another copy of the store, or publish to it again from an undamaged journal."

@@ -5,49 +5,27 @@ reason that a new epoch is to begin; the local journal is then kept beside the n
 event carries what both were.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from junmai_svc.checks.mirrored import gather
 from junmai_svc.checks.proof import Verdicts
-from junmai_svc.storage.errors import IntegrityError, LockedError, NotFoundError, UsageError
+from junmai_svc.service.epoch import OpenJournal, Recovery, begin_epoch
+from junmai_svc.storage.errors import IntegrityError, NotFoundError, UsageError
 from junmai_svc.storage.journal import events
 from junmai_svc.storage.journal.checkpoint import Checkpoint, origin_of
 from junmai_svc.storage.journal.comparing import first_difference
 from junmai_svc.storage.journal.failures import translated
-from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.journal_file import looking_at
 from junmai_svc.storage.journal.keyfile import open_key_file
-from junmai_svc.storage.journal.keyring import key_path, trusted_through
+from junmai_svc.storage.journal.keyring import key_path
 from junmai_svc.storage.journal.keys import VerifierKey
-from junmai_svc.storage.journal.liveness import is_alive
 from junmai_svc.storage.journal.mirror import Mirror
 from junmai_svc.storage.journal.pinning import journal_of, read_keys
 from junmai_svc.storage.journal.refilling import begin_again, refill
-from junmai_svc.storage.journal.rotation import checkpoint_text
+from junmai_svc.storage.journal.rotations import trusted_through
 from junmai_svc.storage.snapshots.base import SnapshotStore
-
-OpenJournal = Callable[[Path, bool, dict[str, object] | None], Journal]
-
-
-@dataclass(frozen=True)
-class Recovery:
-    """What was found and done. `status` is `intact`, `recovered`, `forked` or `new epoch`.
-
-    Of a fork, `position` is the first one that differs; `kept` is where the old journal is.
-    """
-
-    status: str
-    journal_id: str
-    size: int
-    store: str
-    added: int = 0
-    position: int | None = None
-    verdict: str = ""
-    ours: Checkpoint | None = None
-    theirs: Checkpoint | None = None
-    kept: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +89,11 @@ def recover(
             ours=ours,
             theirs=found.checkpoint,
         )
-        return fork if new_epoch is None else _begun(path, fork, found, new_epoch, open_journal)
+        return (
+            fork
+            if new_epoch is None
+            else begin_epoch(path, fork, found.signed, new_epoch, open_journal)
+        )
     if new_epoch is not None:
         raise UsageError(
             f"{path} and {found.mirror.url} tell one history: no new epoch is needed",
@@ -180,55 +162,3 @@ def _recovered(path: Path, found: _Mirrored, before: int, open_journal: OpenJour
             correlation=journal.journal_id,
         )
         return Recovery("recovered", journal.journal_id, size + 1, store, added=size - before)
-
-
-def _begun(
-    path: Path, fork: Recovery, found: _Mirrored, reason: str, open_journal: OpenJournal
-) -> Recovery:
-    """Put the forked journal aside and begin a new one that carries both checkpoints."""
-    with open_journal(path, False, None) as journal:
-        for stream in journal.streams_open():
-            if is_alive(path, events.split_stream(stream)[1]):
-                raise LockedError(
-                    f"{stream} is going on in {path}", "Wait until it has ended, then try again."
-                )
-        signed = checkpoint_text(journal)
-    assert fork.ours is not None  # noqa: S101  # a fork has both sides
-    kept = _put_aside(path)
-    continues: dict[str, object] = {
-        "journal": fork.journal_id,
-        "size": fork.size,
-        "position": fork.position,
-        "checkpoint": signed,
-        "store": fork.store,
-        "store_checkpoint": found.signed.decode("utf-8", "replace"),
-        "reason": reason,
-    }
-    with open_journal(path, True, continues) as journal:
-        return Recovery(
-            "new epoch",
-            journal.journal_id,
-            1,
-            fork.store,
-            position=fork.position,
-            verdict=fork.verdict,
-            ours=fork.ours,
-            theirs=fork.theirs,
-            kept=kept,
-        )
-
-
-def _put_aside(path: Path) -> Path:
-    """Rename a journal with its key, so that it can still be read and verified there."""
-    number = 1
-    while (kept := path.with_name(f"{path.name}.fork-{number}")).exists():
-        number += 1
-    with translated("put aside", path):
-        for suffix in ("-wal", "-shm"):
-            beside = path.with_name(path.name + suffix)
-            if beside.exists():
-                raise LockedError(f"{path} is open somewhere", "Close it, then try again.")
-        if key_path(path).exists():
-            key_path(path).rename(key_path(kept))
-        path.rename(kept)
-    return kept

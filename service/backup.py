@@ -34,8 +34,8 @@ from junmai_svc.storage.errors import (
     NoSpaceError,
     StorageUnavailableError,
 )
-from junmai_svc.storage.files import copy_permissions, identity_of
-from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Staged
+from junmai_svc.storage.files import copy_permissions, identity_of, sha256_of
+from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Staged, Tick, checked
 from junmai_svc.storage.snapshots.manifest import (
     FORMAT,
     STAMP,
@@ -105,13 +105,17 @@ def backup(
         IntegrityError: the database is damaged; nothing is stored.
     """
     require_database(source)
-    with _operation(context, source, reason, parent) as this, ExitStack() as staging:
+    with _operation(context, source, reason, parent) as this:
         begun = time.monotonic()
         if parent is None and not full_check:
             again = unchanged.store_again(context, source, reason, this)
             if again is not None:
                 return Backup(this.id, again, (), None, time.monotonic() - begun)
-        return _taken(context, source, reason, (this, parent), staging, full_check).backup
+        with ExitStack() as staging:
+            taken = _taken(context, source, reason, (this, parent), staging, full_check)
+        # What was staged is gone before the run is over: nobody would look for it afterwards.
+        _finish(this, taken)
+        return taken.backup
 
 
 @contextmanager
@@ -127,6 +131,7 @@ def backing_up(
     with ExitStack() as staging:
         with _operation(context, source, reason, parent) as this:
             taken = _taken(context, source, reason, (this, parent), staging, full_check)
+            _finish(this, taken)
         yield taken
 
 
@@ -183,9 +188,13 @@ def _taken(
     )
     stored, image = _store(context, taken, manifest, this, failed)
     unchanged.remember(context, source, footprint, when, stored)
-    this.finish("verified", method=found.method, failed=[each.store for each in failed])
     done = Backup(this.id, stored, tuple(failed), found, time.monotonic() - begun)
     return AtHand(done, image, taken.schema, found)
+
+
+def _finish(this: Operation, taken: AtHand) -> None:
+    failed = [each.store for each in taken.backup.failed]
+    this.finish("verified", method=taken.examination.method, failed=failed)
 
 
 def image_of(context: Context, source: Path, image: Path) -> Schema:
@@ -267,10 +276,9 @@ def _store(
             with (
                 translated("write a backup into", store.url),
                 context.progress.step(f"Storing in {store.url}", size, "bytes") as tick,
-                unbroken(),
             ):
                 if store is taken.store:
-                    snapshot = store.commit(taken.staged, manifest, tick)
+                    snapshot = _commit(store, taken.staged, manifest, tick)
                     image = snapshot.image or image
                 else:
                     snapshot = store.put(image, manifest, tick, announce)
@@ -292,6 +300,18 @@ def _store(
     if not stored:
         raise failed[-1].problem
     return tuple(stored[s.url] for s in context.stores if s.url in stored), image
+
+
+def _commit(
+    store: SnapshotStore, staged: Staged, manifest: Manifest, tick: Tick | None
+) -> Snapshot:
+    """Commit a staged image; a signal comes before it is a snapshot in its folder, or after."""
+    if not isinstance(store, FileStore):
+        return store.commit(staged, manifest, tick)
+    # What takes long comes first: a signal need not wait for it.
+    manifest = checked(manifest, sha256_of(staged.image, tick), staged.image)
+    with unbroken():
+        return store.commit(staged, manifest)
 
 
 def _failure(this: Operation, store: SnapshotStore, problem: JunmaiError) -> StoreProblem:

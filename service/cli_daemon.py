@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 @click.group(short_help="Run backups on their schedules.", invoke_without_command=True)
 @click.pass_context
 def daemon(ctx: click.Context) -> None:
-    """Run what is configured on its schedules: backup, prune, drill; until a signal asks to stop.
+    """Run what is configured on its schedules, until a signal asks to stop.
 
-    It does nothing that the commands can't. One runs for each journal, beside any number of
-    commands. SIGHUP reads the configuration again; the first SIGTERM or Ctrl-C ends it at a safe
-    point, a second one at once.
+    That is backup, prune, drill, check and publish: nothing that the commands can't do. One runs
+    for each journal, beside any number of commands. SIGHUP reads the configuration again; the first
+    SIGTERM or Ctrl-C ends it at a safe point, a second one at once.
 
     \b
     junmai-svc --config config/junmai.toml daemon run
@@ -97,7 +97,8 @@ def install(
 
     loaded = _configured(configuration(ctx))
     wanted = units.System(system) if system else units.system_of(sys.platform)
-    named = journal_option(ctx)
+    said = ctx.find_root().obj["journal"]
+    named = Path(said) if said else None
     line = units.command_of(Path(sys.executable), configured_path(loaded), named, wanted)
     unit = units.unit_for(wanted, line, Path.cwd(), Path.home())
     if output is not None and str(output) == "-":

@@ -9,7 +9,7 @@ import platform
 import signal
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from junmai_svc.service.heap import give_back
 from junmai_svc.service.job_memory import Memory
 from junmai_svc.service.job_policy import problem_of
 from junmai_svc.service.jobs import Job
-from junmai_svc.service.last_backups import Place, last_backups
+from junmai_svc.service.last_backups import LastBackups, Place
 from junmai_svc.service.logs import log
 from junmai_svc.service.messenger import Messenger
 from junmai_svc.service.notices import Trouble
@@ -40,13 +40,35 @@ POLL_SECONDS = 0.25
 # How long what runs may take to come to a safe point; after that it is left to the next start.
 STOP_SECONDS = 30.0
 CONFIGURATION = "configuration"
+# An event holds at most 65,535 bytes; a name of the configuration has up to 64.
+NAMES_PER_EVENT = 200
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What a running daemon shows of itself; may be asked from any thread.
+
+    `memory` knows how it goes with each job, `planned` when each runs next, `loaded` is the
+    configuration that counts now.
+    """
+
+    loaded: Callable[[], Loaded]
+    memory: Memory
+    planned: Callable[[], Mapping[str, datetime | None]]
+    journal: Path
+
+
+def nothing_beside(_inside: Inside) -> AbstractContextManager[object]:
+    """Return what does nothing as long as the daemon runs."""
+    return nullcontext()
 
 
 @dataclass(frozen=True)
 class Setup:
     """What the configuration says: read, checked, and made anew on SIGHUP.
 
-    `places` says where each backup is looked for in the journal, by subject.
+    `places` says where each backup is looked for in the journal, by subject. `beside` is what runs
+    beside the jobs as long as the daemon does, such as its page.
     """
 
     loaded: Loaded
@@ -54,12 +76,14 @@ class Setup:
     addresses: Addresses
     remind: timedelta
     places: Mapping[str, Place]
+    beside: Callable[[Inside], AbstractContextManager[object]] = nothing_beside
 
 
 @dataclass
 class _Running:
     """All that belongs to one running daemon."""
 
+    loaded: Loaded
     stop: Stop
     daemon: Daemon
     crier: Crier
@@ -67,6 +91,8 @@ class _Running:
     memory: Memory
     journal: Path
     note: Note
+    places: Mapping[str, Place]
+    backups: LastBackups
     written: Note | None = None
 
 
@@ -91,9 +117,11 @@ def run_daemon(
         start = {"configuration": _path(setup), "jobs": _ids(setup.jobs)}
         this = stack.enter_context(operation(opened, "daemon", journal, start=start))
         running = _begin(journal, stop, this, setup)
+        inside = Inside(lambda: running.loaded, running.memory, running.daemon.planned, journal)
         all_ended = False
         try:
-            _serve(running, this, set_up)
+            with setup.beside(inside):
+                _serve(running, this, set_up)
         finally:
             all_ended = running.daemon.close(STOP_SECONDS, time.sleep)
             running.crier.flush()
@@ -109,12 +137,17 @@ def run_daemon(
         return this.id
 
 
-def _learn(memory: Memory, journal: Journal, places: Mapping[str, Place]) -> None:
-    """Hear from the journal when backups were taken, by whomever."""
-    known = last_backups(journal.read())
-    for subject, place in places.items():
-        if place in known:
-            memory.learn(subject, known[place])
+def _learn(running: _Running, journal: Journal) -> None:
+    """Hear from the journal when backups were taken, by whomever: the daemon, or by hand."""
+    try:
+        running.backups.feed(journal.read(after=running.backups.position))
+    except JunmaiError as problem:
+        log().error("journal.unreadable", problem=problem.message)
+        return
+    for subject, place in running.places.items():
+        when = running.backups.newest.get(place)
+        if when is not None and running.memory.learn(subject, when):
+            running.crier.went_well(subject, now())
 
 
 def _path(setup: Setup) -> str:
@@ -122,7 +155,8 @@ def _path(setup: Setup) -> str:
 
 
 def _ids(jobs: tuple[Job, ...]) -> list[str]:
-    return [job.id for job in jobs]
+    """The names of the jobs, as many as an event may hold."""
+    return [job.id for job in jobs][:NAMES_PER_EVENT]
 
 
 def _begin(journal: Path, stop: Stop, this: Operation, setup: Setup) -> _Running:
@@ -131,7 +165,6 @@ def _begin(journal: Path, stop: Stop, this: Operation, setup: Setup) -> _Running
     memory = Memory(started, _times(before.waiting))
     for subject, when in _times(before.succeeded).items():
         memory.learn(subject, when)
-    _learn(memory, this.journal, setup.places)
     messenger = Messenger(setup.addresses)
     crier = Crier(messenger.tell, messenger.ping, setup.remind)
 
@@ -149,7 +182,19 @@ def _begin(journal: Path, stop: Stop, this: Operation, setup: Setup) -> _Running
         run=this.id,
         configuration=_path(setup),
     )
-    running = _Running(stop, daemon, crier, messenger, memory, journal, note)
+    running = _Running(
+        setup.loaded,
+        stop,
+        daemon,
+        crier,
+        messenger,
+        memory,
+        journal,
+        note,
+        setup.places,
+        LastBackups(),
+    )
+    _learn(running, this.journal)
     _write_note(running)
     daemon.start(setup.jobs)
     log().info("daemon.ready", jobs=_ids(setup.jobs))
@@ -166,6 +211,7 @@ def _serve(running: _Running, this: Operation, set_up: Callable[[Stoppable], Set
             _reload(running, this, set_up)
         if time.monotonic() - looked >= LOOK_SECONDS:
             looked = time.monotonic()
+            _learn(running, this.journal)
             running.daemon.look_round()
             running.crier.flush()
             _write_note(running)
@@ -187,7 +233,8 @@ def _reload(running: _Running, this: Operation, set_up: Callable[[Stoppable], Se
     running.crier.went_well(CONFIGURATION, when)
     subjects = {part.subject for job in setup.jobs for part in job.parts}
     running.crier.forget_others({*subjects, CONFIGURATION})
-    _learn(running.memory, this.journal, setup.places)
+    running.loaded, running.places = setup.loaded, setup.places
+    _learn(running, this.journal)
     running.daemon.replace(setup.jobs)
     _record(this, "configuration_reloaded", jobs=_ids(setup.jobs))
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from junmai_svc.service.configuration import duration
 from junmai_svc.service.configuration_file import Loaded
+from junmai_svc.service.daemon_page import page_beside
 from junmai_svc.service.daemon_run import Setup
 from junmai_svc.service.job_building import build_jobs
 from junmai_svc.service.job_targets import Surroundings, path_of, places_of
@@ -36,7 +37,7 @@ def set_up(loaded: Loaded, journal: Path, progress: Progress) -> Setup:
         )
     addresses = addresses_of(loaded, os.environ)
     remind: timedelta = duration(loaded.configuration.notify.repeat_after)
-    return Setup(loaded, tuple(jobs), addresses, remind, places_of(loaded))
+    return Setup(loaded, tuple(jobs), addresses, remind, places_of(loaded), page_beside)
 
 
 def journal_of(loaded: Loaded) -> Path:

@@ -5,7 +5,7 @@ Nothing is opened here: a store that does not answer now may do so when its job 
 
 from junmai_svc.service.job_backup import backup_job
 from junmai_svc.service.job_targets import Surroundings
-from junmai_svc.service.job_upkeep import drill_parts, prune_parts, publish_parts
+from junmai_svc.service.job_upkeep import check_parts, drill_parts, prune_parts, publish_parts
 from junmai_svc.service.jobs import Job, JobKind, Part
 from junmai_svc.service.schedule import parse
 
@@ -21,6 +21,7 @@ def build_jobs(around: Surroundings) -> list[Job]:
     regular: list[tuple[JobKind, str, list[Part]]] = [
         ("prune", configuration.prune.schedule, list(prune_parts(around))),
         ("drill", configuration.drill.schedule, list(drill_parts(around))),
+        ("check", configuration.check.schedule, list(check_parts(around))),
         ("publish", configuration.publish.schedule, list(publish_parts(around))),
     ]
     jobs += [

@@ -52,12 +52,18 @@ class Memory:
         self._courses: dict[str, Course] = {}
         self._lock = threading.Lock()
 
-    def learn(self, subject: str, when: datetime) -> None:
-        """Hear from outside that a subject went well at a time; an older one changes nothing."""
+    def learn(self, subject: str, when: datetime) -> bool:
+        """Hear from outside that a subject went well at a time, and tell whether that is news.
+
+        It is none where it is older than what is known already.
+        """
         with self._lock:
-            known = self._succeeded.get(subject)
-            if known is None or when > known:
-                self._succeeded[subject] = when
+            course = self._courses.get(subject)
+            times = [self._succeeded.get(subject), course.finished if course else None]
+            if any(known is not None and when <= known for known in times):
+                return False
+            self._succeeded[subject] = when
+            return True
 
     def note(self, job: Job, outcome: Outcome, now: datetime) -> None:
         """Remember how a part ended."""

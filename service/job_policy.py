@@ -19,6 +19,7 @@ FIRST_RETRY = timedelta(seconds=30)
 LONGEST_RETRY = timedelta(minutes=15)
 MOST_RETRIES = 6
 OVERDUE_GRACE = timedelta(hours=1)
+LONGEST_PROBLEM = 2_000  # characters
 # What may be gone by itself a little later; everything else waits for the next regular time.
 _PASSING = (StorageUnavailableError, LockedError, NoSpaceError, JournalConflictError)
 
@@ -91,5 +92,6 @@ def overdue_at(
 def problem_of(error: BaseException) -> str:
     """Return an error as people are told it: with its hint; a bug by its name only."""
     if isinstance(error, JunmaiError):
-        return f"{error.message}. {error.hint}" if error.hint else error.message
+        text = f"{error.message}. {error.hint}" if error.hint else error.message
+        return text if len(text) <= LONGEST_PROBLEM else f"{text[:LONGEST_PROBLEM]}…"
     return f"A bug: {type(error).__name__}. The log has the details."

@@ -1,9 +1,10 @@
-"""What the daemon does for the stores: prune, drill, publish; a part for each store."""
+"""What the daemon does for the stores: prune, drill, check, publish; a part for each store."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from junmai_svc.service.check import check
 from junmai_svc.service.context import Context
 from junmai_svc.service.drill import Result, drill, newest_of
 from junmai_svc.service.job_targets import (
@@ -48,6 +49,18 @@ def drill_parts(around: Surroundings) -> Iterator[Part]:
             yield Part(subject_of("drill", section.name, store), act, section.name, store)
 
 
+def check_parts(around: Surroundings) -> Iterator[Part]:
+    """Give the parts that check the stores themselves, one for each."""
+    share = int(around.loaded.configuration.check.sample.removesuffix("%")) / 100
+    for store in stores_in_use(around.loaded):
+
+        def act(store: str = store) -> Facts:
+            with _of_store(around, store) as context:
+                return _checked(context, share)
+
+        yield Part(subject_of("check", None, store), act, None, store)
+
+
 def publish_parts(around: Surroundings) -> Iterator[Part]:
     """Give the parts that copy the journal, signed, one for each store."""
     for store in stores_in_use(around.loaded):
@@ -73,6 +86,23 @@ def _drilled(context: Context, source: Path) -> Facts:
     if done.problem is not None:
         raise IntegrityError(done.problem.message, done.problem.hint) from done.problem
     return {"run": done.run, "snapshot": snapshot.name, "result": done.result.value}
+
+
+def _checked(context: Context, share: float) -> Facts:
+    """Check a store; what is found is a failure of the job.
+
+    Raises:
+        IntegrityError: something in it is damaged or missing.
+    """
+    done = check(context, share)
+    found = done.report.findings
+    if found:
+        more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+        raise IntegrityError(
+            f"The store {done.store} is damaged: {found[0].name}: {found[0].problem}{more}",
+            f"See `junmai-svc show {done.run}`, then take a new backup into it.",
+        )
+    return {"run": done.run, "snapshots": len(done.report.snapshots), "bytes": done.report.read}
 
 
 def _of_store(around: Surroundings, store: str) -> AbstractContextManager[Context]:

@@ -17,16 +17,16 @@ def as_configured(
 ) -> Iterator[None]:
     """Log the block as [log] says; `file` and `level` are what the call said.
 
-    A file that was named in the call is open already, and stays. `people` makes lines for people
-    where there is no file and stderr is a terminal; without it nothing is shown there.
+    A file that was named in the call is open already, and stays. `people` is for a command whose
+    log is its output: where there is no file, it gets lines for people on a terminal.
 
     Raises:
         AccessDeniedError, NotFoundError: the file can't be opened for appending.
     """
-    if file is not None:
+    section = loaded.configuration.log if loaded else LogSection()
+    if file is not None or (people and section.file):
         yield
         return
-    section = loaded.configuration.log if loaded else LogSection()
     path = counted_from(loaded.folder, Path(section.file)) if loaded and section.file else None
     with configured(
         level or section.level,

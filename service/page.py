@@ -32,16 +32,25 @@ def write_page(
     Raises:
         JunmaiError: the page can't be written, or the journal not read.
     """
+    text = page_text(journal, run, events, loaded)
+    if page.is_dir():
+        raise UsageError(f"Can't write the page to {page}: it is a folder", "Name a file.")
+    with translated("write", page):
+        write_durably(page, text.encode("utf-8", "backslashreplace"), token_of(run.id))
+
+
+def page_text(journal: Journal, run: Run, events: Sequence[Event], loaded: Loaded | None) -> str:
+    """Return the page of a run as text.
+
+    Raises:
+        JunmaiError: the journal can't be read.
+    """
     from junmai_svc.service.report_page import page_of  # noqa: PLC0415  # the template engine
 
     whole = [
         _whole(event, lambda digest: _details(journal, run, digest, loaded)) for event in events
     ]
-    text = page_of(page_view(run, whole, _proof(journal, events)))
-    if page.is_dir():
-        raise UsageError(f"Can't write the page to {page}: it is a folder", "Name a file.")
-    with translated("write", page):
-        write_durably(page, text.encode("utf-8", "backslashreplace"), token_of(run.id))
+    return page_of(page_view(run, whole, _proof(journal, events)))
 
 
 def _whole(event: Event, details: Details) -> Event:

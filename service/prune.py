@@ -1,4 +1,4 @@
-"""Drop the snapshots that a retention policy does not keep, and then what nothing leads to.
+"""Drop the snapshots that a retention policy does not keep, then what nothing leads to.
 
 The plan is recorded before anything is deleted. Manifests go first, then what they alone led to, so
 that an interrupt leaves bytes that nobody lists, never a manifest without its bytes. The next prune
@@ -7,25 +7,29 @@ takes them away.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from junmai_svc.service.context import Context
 from junmai_svc.service.details import fitting
+from junmai_svc.service.logs import log
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.publish import publish_intent
 from junmai_svc.service.retention import Candidate, Decision, Policies, Policy, decide
 from junmai_svc.storage.backends.base import RetainedError
 from junmai_svc.storage.databases.failures import translated
+from junmai_svc.storage.errors import JunmaiError
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.projection import fold_damaged, fold_proven
 from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Unreadable
-from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Locked
+from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Locked, Repacked
 
 # An event holds at most 65,535 bytes; a name and its reasons have well under 200.
 NAMES_PER_EVENT = 200
 # Locked objects and problems that are named in an event; there may be many thousands.
 SHOWN = 100
+# What is being written for so long is not being written any more.
+UNFINISHED = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ class PrunePlan:
 class Pruned:
     """A plan that was carried out; `run` is None where nothing had to be done.
 
-    `locked` are snapshots that an object lock keeps, `collected` tells of everything else.
+    `locked` are snapshots that an object lock keeps, `collected` tells of everything else, and
+    `repacked` of packs that were mostly dead and have been rewritten.
     """
 
     run: str | None
@@ -64,6 +69,7 @@ class Pruned:
     deleted: tuple[str, ...] = ()
     locked: tuple[Locked, ...] = ()
     collected: Collected = field(default_factory=Collected)
+    repacked: Repacked = field(default_factory=Repacked)
 
     @property
     def freed(self) -> int:
@@ -109,6 +115,7 @@ def prune(context: Context, policy: Policy | Policies) -> Pruned:
     store = context.store
     with translated("tidy up in", store.url):
         store.tidy()
+    _sweep(store, context.clock())
     plan = plan_prune(store, context.journal, policy, context.clock())
     if not plan.dropped and not plan.garbage.objects:
         return Pruned(None, plan, collected=Collected(problems=plan.garbage.problems))
@@ -123,15 +130,33 @@ def prune(context: Context, policy: Policy | Policies) -> Pruned:
             context.progress.step("Deleting what nothing leads to", 1, "steps"),
         ):
             collected = store.collect()
+        with (
+            translated("rewrite what is mostly dead in", store.url),
+            context.progress.step("Rewriting what is mostly dead", 1, "steps"),
+        ):
+            repacked = store.repack()
+            if repacked.maps:
+                collected = collected.and_then(store.collect())
         this.finish(
             "completed",
             deleted=len(deleted),
             objects=len(collected.deleted),
             bytes=collected.freed,
+            repacked=len(repacked.packs),
             locked=[each.name for each in (*locked, *collected.locked)][:SHOWN],
-            problems=[problem.message for problem in collected.problems][:SHOWN],
+            problems=[problem.message for problem in (*collected.problems, *repacked.problems)][
+                :SHOWN
+            ],
         )
-        return Pruned(this.id, plan, tuple(deleted), tuple(locked), collected)
+        return Pruned(this.id, plan, tuple(deleted), tuple(locked), collected, repacked)
+
+
+def _sweep(store: SnapshotStore, when: datetime) -> None:
+    """Remove what writers that died left unfinished; that it can't be is no reason to stop."""
+    try:
+        store.backend.sweep(when - UNFINISHED)
+    except JunmaiError as problem:
+        log().warning("prune.not_swept", store=store.url, problem=problem.message)
 
 
 def _drop(

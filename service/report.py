@@ -75,6 +75,14 @@ def show_warning(text: str) -> None:
     console.print(Text.assemble(("Warning: ", "bold yellow"), printable(text)))
 
 
+def show_begun(journal: str, public_key: str, key_file: str) -> None:
+    """Say on stderr that a journal has begun, by which key it is known, and where the secret is."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    told = f"Began the journal {journal}; keep a copy of {key_file}, which signs it."
+    console.print(Text(printable(told)))
+    console.print(Text(f"Its public key: {public_key}"))
+
+
 def show_bug(error: BaseException, where: str) -> None:
     """Say on stderr that this is a bug of the program; the traceback is in the log."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -18,6 +18,21 @@ def show_check(view: View) -> None:
     printed(*looked_at(view))
 
 
+@shown
+def show_repair(view: View) -> None:
+    """Print what was mended and what could not be."""
+    found = len(view["found"])
+    blocks = view["saved_blocks"] + view["found_blocks"]
+    lines = [f"Found    {found:,} damaged {'thing' if found == 1 else 'things'}"]
+    if blocks:
+        lines.append(f"Mended   {blocks:,} blocks, {view['found_blocks']:,} of them from elsewhere")
+    lines += [f"Put back {name}" for name in view["put_back"][:SHOWN_FINDINGS]]
+    lines += [f"Aside    quarantine/{name}" for name in view["quarantined"][:SHOWN_FINDINGS]]
+    if view["lost_blocks"]:
+        lines.append(f"Lost     {view['lost_blocks']:,} blocks could not be had from anywhere")
+    printed(Text("\n".join(lines)), *looked_at(view))
+
+
 def looked_at(view: View) -> Iterable[RenderableType]:
     """The parts of a report on a store."""
     yield Text(
@@ -46,7 +61,7 @@ def looked_at(view: View) -> Iterable[RenderableType]:
         yield Text(f"Note     {note}", "yellow")
     yield Text(f"Run      {view['run']}")
     if not findings:
-        yield Text("No damage found.", "green")
+        yield Text("Nothing is damaged.", "green")
 
 
 def _how_much(view: View) -> str:

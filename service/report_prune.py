@@ -37,6 +37,8 @@ def show_prune(view: View) -> None:
         last = f"{drops} would be dropped, {sized(view['bytes'])}. Nothing was deleted (--dry-run)."
     else:
         last = f"Deleted {len(view['deleted'])} snapshots, {sized(view['bytes'])}."
+    if view["repacked"]["maps"]:
+        last += " Packs that were mostly dead were rewritten."
     printed(table, *unusable(view), *_locked(view), *_problems(view), Text(last))
 
 
@@ -49,7 +51,7 @@ def _locked(view: View) -> Iterable[RenderableType]:
 
 
 def _problems(view: View) -> Iterable[RenderableType]:
-    for each in view["problems"][:SHOWN]:
+    for each in (*view["problems"], *view["not_repacked"])[:SHOWN]:
         yield Text(f"Problem  {each['problem']}. {each['hint']}", "bold red")
     if view["problems"]:
         yield Text("No bytes were freed: what can't be read may lead to any of them.", "bold red")

@@ -5,7 +5,7 @@ from typing import Any
 from junmai_svc.checks.proof import Verdict
 from junmai_svc.service.audit import Audit
 from junmai_svc.service.audit_keep import Proven, Signing
-from junmai_svc.service.audit_recover import Recovery
+from junmai_svc.service.epoch import Recovery
 from junmai_svc.storage.journal.checkpoint import Checkpoint
 from junmai_svc.storage.journal.encoding import to_base64
 

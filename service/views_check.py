@@ -4,6 +4,7 @@ from typing import Any
 
 from junmai_svc.checks.store_report import StoreFinding, StoreReport
 from junmai_svc.service.check import Checked
+from junmai_svc.service.repair import Repaired
 
 View = dict[str, Any]
 
@@ -14,6 +15,23 @@ def check_view(checked: Checked) -> View:
         "run": checked.run,
         "status": "findings" if checked.report.findings else "sound",
         **report_view(checked.store, checked.report),
+    }
+
+
+def repair_view(repaired: Repaired) -> View:
+    """A finished repair; `findings` are what could not be mended."""
+    mended = repaired.mended
+    return {
+        "run": repaired.run,
+        "status": "findings" if repaired.after.findings else "repaired",
+        **report_view(repaired.store, repaired.after),
+        "found": [finding_view(each) for each in repaired.before.findings],
+        "saved_blocks": mended.saved,
+        "found_blocks": mended.found,
+        "lost_blocks": mended.lost,
+        "new_maps": mended.maps,
+        "quarantined": list(mended.quarantined),
+        "put_back": [*repaired.put_back, *mended.rebuilt],
     }
 
 

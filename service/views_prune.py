@@ -5,7 +5,7 @@ from typing import Any
 
 from junmai_svc.service.prune import Pruned, PrunePlan
 from junmai_svc.storage.snapshots.base import Unreadable
-from junmai_svc.storage.snapshots.garbage import Locked
+from junmai_svc.storage.snapshots.garbage import Locked, Repacked
 
 View = dict[str, Any]
 
@@ -17,6 +17,7 @@ def prune_view(plan: PrunePlan, pruned: Pruned | None) -> View:
     """
     collected = pruned.collected if pruned else None
     problems = collected.problems if collected else plan.garbage.problems
+    repacked = pruned.repacked if pruned else Repacked()
     return {
         "run": pruned.run if pruned else None,
         "status": "pruned" if pruned else "planned",
@@ -34,8 +35,12 @@ def prune_view(plan: PrunePlan, pruned: Pruned | None) -> View:
         "deleted": list(pruned.deleted) if pruned else [],
         "bytes": pruned.freed if pruned else plan.freed,
         "locked_snapshots": locked_view(pruned.locked if pruned else ()),
-        "locked_objects": locked_view(collected.locked if collected else ()),
+        "locked_objects": locked_view((*(collected.locked if collected else ()), *repacked.locked)),
+        "repacked": {"packs": len(repacked.packs), "maps": repacked.maps},
         "problems": [{"problem": each.message, "hint": each.hint} for each in problems],
+        "not_repacked": [
+            {"problem": each.message, "hint": each.hint} for each in repacked.problems
+        ],
         "unreadable": unreadable_view(plan.unreadable),
     }
 

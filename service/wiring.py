@@ -1,5 +1,6 @@
 """The objects that a use case works with; nobody else constructs them."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -25,6 +26,8 @@ from junmai_svc.service.version import __version__
 from junmai_svc.storage.databases import interruption
 from junmai_svc.storage.errors import JunmaiError, NotFoundError, UsageError
 from junmai_svc.storage.journal.journal import Journal
+from junmai_svc.storage.journal.keyring import key_path
+from junmai_svc.storage.journal.rotation import history_of
 from junmai_svc.storage.snapshots.base import SnapshotStore
 from junmai_svc.storage.snapshots.store import FileStore
 
@@ -244,8 +247,9 @@ def open_journal(
     Raises:
         JunmaiError: it can't be opened.
     """
+    is_new = create and not path.exists()
     with unbroken():
-        return Journal.open(
+        journal = Journal.open(
             path,
             create=create,
             actor=actor(),
@@ -253,3 +257,6 @@ def open_journal(
             tool_version=__version__,
             continues=continues,
         )
+    if is_new and sys.stderr.isatty():  # machines have event 0, and `audit checkpoint`
+        report.show_begun(str(path), str(history_of(journal).current), str(key_path(path)))
+    return journal

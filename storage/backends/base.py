@@ -182,6 +182,18 @@ class Backend(Protocol):
         """
         ...
 
+    def replace(self, source: str, target: str, *, retain_until: datetime | None = None) -> None:
+        """Give an object the name of another one, which is then gone, or of none.
+
+        At every moment one of the two is there, whole. On return the source is gone. For small
+        objects, as `rename`. Where a copy is under way as the source is deleted, it comes to be.
+
+        Raises:
+            NotFoundError: there is no source; after an interrupt it may have been replaced already.
+            RetainedError: what is there is locked and can't be replaced; nothing was done.
+        """
+        ...
+
     def sweep(self, before: datetime) -> int:
         """Remove what writers left unfinished before a time (UTC); return how many.
 

@@ -194,14 +194,7 @@ class BucketBackend:
         old, new = self._key(source), self._key(target)
         there = self._head(new, doing)
         if there is None:
-            copied = self._connection.call(
-                "copy_object",
-                doing,
-                Key=new,
-                CopySource={"Bucket": self._connection.bucket, "Key": old},
-                **self._keeping(retain_until),
-            )
-            version = copied.get("CopySourceVersionId")
+            version = self._copy(old, new, doing, retain_until)
         else:
             found = self._head(old, doing)
             if found is None:
@@ -212,6 +205,17 @@ class BucketBackend:
             version = _version(found)
         self._remove_renamed(old, version, doing)
         return True
+
+    def replace(self, source: str, target: str, *, retain_until: datetime | None = None) -> None:
+        """Look whether the target is locked, copy over it, delete; see `Backend.replace`."""
+        doing = f"rename {source} to {target} in {self.url}"
+        old, new = self._key(source), self._key(target)
+        before = self._head(new, doing)
+        _refuse_retained(target, self.url, before)
+        version = self._copy(old, new, doing, retain_until)
+        if before is not None and _version(before) is not None:  # else it is kept underneath
+            self._connection.call("delete_object", doing, Key=new, VersionId=_version(before))
+        self._remove_renamed(old, version, doing)
 
     def sweep(self, before: datetime) -> int:
         """Abort uploads in parts that were begun before a time; see `Backend.sweep`."""
@@ -294,6 +298,18 @@ class BucketBackend:
             if beyond:  # its own come first of all whose names begin like it
                 break
         return found["Versions"], found["DeleteMarkers"]
+
+    def _copy(self, old: str, new: str, doing: str, retain_until: datetime | None) -> str | None:
+        """Copy on the server; return the version that was copied."""
+        copied = self._connection.call(
+            "copy_object",
+            doing,
+            Key=new,
+            CopySource={"Bucket": self._connection.bucket, "Key": old},
+            **self._keeping(retain_until),
+        )
+        version: str | None = copied.get("CopySourceVersionId")
+        return version
 
     def _remove_renamed(self, key: str, version: str | None, doing: str) -> None:
         if version in (None, "null"):

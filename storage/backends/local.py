@@ -192,6 +192,16 @@ class LocalBackend:
             sync_folder(old.parent)
         return True
 
+    def replace(self, source: str, target: str, *, retain_until: datetime | None = None) -> None:
+        """Give an object the name of another one; see `Backend.replace`."""
+        del retain_until
+        with translated(f"rename {source} to {target} in {self.url}"):
+            old, _facts = self._existing(source)
+            final = self._place(target)
+            self._make(final.parent)
+            switch_in(old, final)
+            sync_folder(old.parent)
+
     def sweep(self, before: datetime) -> int:
         """Remove staged files that were last written before a time; see `Backend.sweep`."""
         removed = 0

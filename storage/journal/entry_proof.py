@@ -16,14 +16,14 @@ from junmai_svc.storage.errors import IntegrityError
 from junmai_svc.storage.journal import note, proofs
 from junmai_svc.storage.journal.checkpoint import Checkpoint, open_checkpoint
 from junmai_svc.storage.journal.encoding import from_base64, to_base64
-from junmai_svc.storage.journal.keyring import (
+from junmai_svc.storage.journal.keys import VerifierKey
+from junmai_svc.storage.journal.merkle import leaf_hash
+from junmai_svc.storage.journal.rotations import (
     Rotation,
     decode_rotation,
     encode_rotation,
     trusted_through,
 )
-from junmai_svc.storage.journal.keys import VerifierKey
-from junmai_svc.storage.journal.merkle import leaf_hash
 
 _HEAD = "c2sp.org/tlog-proof@v1"
 _INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})")

@@ -6,7 +6,6 @@ its position, the first ones of each kind; looking goes on behind it.
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,36 +17,14 @@ from junmai_svc.storage.journal import events
 from junmai_svc.storage.journal.entry import decode, source_of
 from junmai_svc.storage.journal.folding import TELLING, Row, changes
 from junmai_svc.storage.journal.growing import GrowingTree
+from junmai_svc.storage.journal.troubles import Troubles
 from junmai_svc.storage.journal.upcasting import upcast
 
-SHOWN = 20
 STEP = 1024
 
 _TERMINAL = frozenset(
     kind.type for kind in events.CATALOGUE.values() if kind.role is events.Role.TERMINAL
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Something wrong at a position, in words."""
-
-    position: int
-    text: str
-
-
-@dataclass
-class Troubles:
-    """What is wrong of one kind: how many times, and the first ones."""
-
-    total: int = 0
-    first: list[Trouble] = field(default_factory=list)
-
-    def add(self, position: int, text: str) -> None:
-        """Note one."""
-        self.total += 1
-        if len(self.first) < SHOWN:
-            self.first.append(Trouble(position, text))
 
 
 class _Outline(msgspec.Struct, gc=False):

@@ -5,6 +5,7 @@ name, which fails if somebody has it: there is never half a key, and never a sec
 a first. On Windows the mode means nothing and the folder's permissions decide.
 """
 
+import glob
 import os
 import secrets
 import stat
@@ -43,6 +44,7 @@ def open_key_file(path: Path, name: str, *, create: bool) -> SigningKey:
             with suppress(FileExistsError):
                 _make(path, SigningKey.generate(name))
         content = _read(path)
+        _forget_staged(path)
     except FileNotFoundError as error:
         raise NotFoundError(
             f"There is no signing key in {path}",
@@ -68,10 +70,18 @@ def _make(path: Path, key: SigningKey) -> None:
             file.write(key.secret_text().encode() + b"\n")
             file.flush()
             files.sync(file.fileno())
-        files.switch_in_new(staged, path)
+        with suppress(FileNotFoundError):  # somebody has made one, and tidied up
+            files.switch_in_new(staged, path)
     except BaseException:
         staged.unlink(missing_ok=True)
         raise
+
+
+def _forget_staged(path: Path) -> None:
+    """Remove the keys that runs which died were making: nobody needs them, now there is one."""
+    for staged in path.parent.glob(f"{glob.escape(f'.{path.name}.')}*{files.STAGED_SUFFIX}"):
+        with suppress(OSError):
+            staged.unlink()
 
 
 def _read(path: Path) -> bytes:

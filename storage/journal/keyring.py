@@ -10,46 +10,20 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from junmai_svc.storage.errors import IntegrityError, NotFoundError, UsageError
 from junmai_svc.storage.journal.checkpoint import origin_of
-from junmai_svc.storage.journal.encoding import from_base64, to_base64
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.events import event_type
 from junmai_svc.storage.journal.keyfile import open_key_file
 from junmai_svc.storage.journal.keys import SigningKey, VerifierKey
+from junmai_svc.storage.journal.rotations import Rotation, key_in, require_signed, rotation_in
 
 KEY_SUFFIX = ".key"
 NEXT_SUFFIX = ".key-next"
 
 OPENED = event_type("journal", "opened")
 ROTATED = event_type("journal", "key_rotated")
-
-
-@dataclass(frozen=True, slots=True)
-class Rotation:
-    """A key and the one before it, each as text, and their signatures over the statement."""
-
-    journal_id: str
-    previous: str | None
-    public: str
-    by_previous: str | None
-    by_public: str
-
-    @property
-    def statement(self) -> bytes:
-        """The bytes that both sign."""
-        lines = ("junmai-svc/key-rotation/v1", self.journal_id, self.previous or "-", self.public)
-        return "".join(f"{line}\n" for line in lines).encode()
-
-    def data(self, reason: str | None) -> dict[str, Any]:
-        """Return what the event records."""
-        signatures = {"previous": self.by_previous, "public": self.by_public}
-        said = {"public_key": self.public, "previous": self.previous, "signatures": signatures}
-        return said if reason is None else said | {"reason": reason}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,64 +86,16 @@ def key_history(journal_id: str, events: Iterable[Event]) -> KeyHistory:
         if event.type not in (OPENED, ROTATED) or event.data.get("public_key") is None:
             continue
         try:
-            key = _key_of(journal_id, event.data["public_key"])
+            key = key_in(journal_id, event.data["public_key"])
             if event.type == ROTATED:
-                rotation = _rotation(journal_id, event.data)
-                _require_signed(rotation, key, keys[-1] if keys else None)
+                rotation = rotation_in(journal_id, event.data)
+                require_signed(rotation, key, keys[-1] if keys else None)
                 rotations.append(rotation)
         except (ValueError, TypeError, KeyError, UsageError) as error:
             problems.append((event.position, f"the key it names can't be believed: {error}"))
         else:
             keys.append(key)
     return KeyHistory(tuple(keys), tuple(rotations), tuple(problems))
-
-
-def trusted_through(
-    trusted: Iterable[VerifierKey], rotations: Iterable[Rotation]
-) -> list[VerifierKey]:
-    """Return the keys that are trusted, and those to which one of them handed over."""
-    known = list(trusted)
-    waiting = list(rotations)
-    found = True
-    while found:
-        found = False
-        for rotation in list(waiting):
-            before = next((key for key in known if str(key) == rotation.previous), None)
-            signature = _signature(rotation.by_previous)
-            if before is not None and before.verifies(rotation.statement, signature):
-                known.append(_key_of(rotation.journal_id, rotation.public))
-                waiting.remove(rotation)
-                found = True
-    return known
-
-
-def encode_rotation(rotation: Rotation) -> bytes:
-    """Return a rotation as a store keeps it: JSON."""
-    return msgspec.json.encode(rotation.data(None))
-
-
-def decode_rotation(journal_id: str, stored: bytes) -> Rotation | None:
-    """Return a stored rotation, None where the bytes are none."""
-    try:
-        rotation = _rotation(journal_id, msgspec.json.decode(stored, type=dict[str, Any]))
-        _key_of(journal_id, rotation.public)
-    except (msgspec.MsgspecError, ValueError, TypeError, KeyError, UsageError):
-        return None
-    return rotation
-
-
-def signed_rotation(
-    journal_id: str, new: SigningKey, previous: VerifierKey | None, by: SigningKey | None
-) -> Rotation:
-    """Return the rotation to a new key; `by` is the earlier one, None where it can't sign."""
-    unsigned = Rotation(
-        journal_id, None if previous is None else str(previous), str(new.verifier), None, ""
-    )
-    message = unsigned.statement
-    by_previous = None if by is None else to_base64(by.sign(message))
-    return Rotation(
-        journal_id, unsigned.previous, unsigned.public, by_previous, to_base64(new.sign(message))
-    )
 
 
 def load_key(journal_path: Path, journal_id: str, current: VerifierKey) -> SigningKey:
@@ -203,44 +129,3 @@ def load_key(journal_path: Path, journal_id: str, current: VerifierKey) -> Signi
             "Put the right file back from a copy; the journal was signed by that key.",
         )
     return key
-
-
-def _rotation(journal_id: str, data: dict[str, Any]) -> Rotation:
-    previous, by_previous = data["previous"], data["signatures"]["previous"]
-    public, by_public = data["public_key"], data["signatures"]["public"]
-    if not isinstance(public, str) or not isinstance(by_public, str):
-        raise TypeError("the key is no text")
-    return Rotation(
-        journal_id,
-        previous if isinstance(previous, str) else None,
-        public,
-        by_previous if isinstance(by_previous, str) else None,
-        by_public,
-    )
-
-
-def _require_signed(rotation: Rotation, key: VerifierKey, before: VerifierKey | None) -> None:
-    if rotation.previous != (None if before is None else str(before)):
-        raise ValueError("it does not follow the journal's last key")
-    if not key.verifies(rotation.statement, _signature(rotation.by_public)):
-        raise ValueError("it did not sign its own rotation")
-    if (
-        before is not None
-        and rotation.by_previous is not None
-        and not before.verifies(rotation.statement, _signature(rotation.by_previous))
-    ):
-        raise ValueError("the signature that claims to be by the key before it is not")
-
-
-def _key_of(journal_id: str, text: str) -> VerifierKey:
-    key = VerifierKey.parse(text, "the public key")
-    if key.name != origin_of(journal_id):
-        raise ValueError(f"it is a key of {key.name}")
-    return key
-
-
-def _signature(text: str | None) -> bytes:
-    try:
-        return from_base64(text) if text else b""
-    except ValueError:
-        return b""

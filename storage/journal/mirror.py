@@ -15,9 +15,9 @@ from junmai_svc.storage.journal import note
 from junmai_svc.storage.journal.bundles import decode_bundle
 from junmai_svc.storage.journal.checkpoint import LATEST_PATH, numbered_path
 from junmai_svc.storage.journal.entry import MAX_BYTES
-from junmai_svc.storage.journal.keyring import Rotation, decode_rotation
 from junmai_svc.storage.journal.layout import WIDTH, Bundle, Tile, new_bundles
 from junmai_svc.storage.journal.merkle import HASH_BYTES
+from junmai_svc.storage.journal.rotations import Rotation, decode_rotation
 
 FOLDER = "journal"
 ROTATION_SUFFIX = ".rotation"

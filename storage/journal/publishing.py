@@ -6,20 +6,15 @@ a store whose checkpoint is true, and the next publishing writes the same again.
 time publishes a journal: a slower one would take `checkpoint` back.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
-
-from filelock import FileLock, Timeout
 
 from junmai_svc.storage.backends.base import Backend
 from junmai_svc.storage.errors import (
     IntegrityError,
     JunmaiError,
-    NotFoundError,
-    StorageUnavailableError,
 )
 from junmai_svc.storage.journal import layout, tiles
 from junmai_svc.storage.journal.bundles import encode_bundle
@@ -31,18 +26,19 @@ from junmai_svc.storage.journal.checkpoint import (
     sign_checkpoint,
 )
 from junmai_svc.storage.journal.comparing import Common, common_beginning, grown_frontier
-from junmai_svc.storage.journal.failures import DAMAGED_HINT, DivergedError, translated
+from junmai_svc.storage.journal.failures import DAMAGED_HINT, DivergedError
 from junmai_svc.storage.journal.journal import Journal
-from junmai_svc.storage.journal.keyring import ROTATED, KeyHistory, encode_rotation
+from junmai_svc.storage.journal.keyring import ROTATED, KeyHistory
 from junmai_svc.storage.journal.keys import SigningKey
-from junmai_svc.storage.journal.layout import WIDTH, Tile
-from junmai_svc.storage.journal.merkle import HASH_BYTES, frontier_from, frontier_root
+from junmai_svc.storage.journal.layout import WIDTH
+from junmai_svc.storage.journal.merkle import frontier_root
 from junmai_svc.storage.journal.mirror import ROTATION_SUFFIX, Mirror
 from junmai_svc.storage.journal.published import Published, published_to, remember
+from junmai_svc.storage.journal.published_tiles import partial_tiles
+from junmai_svc.storage.journal.publisher_lock import alone
 from junmai_svc.storage.journal.rotation import history_of, signing_key
-from junmai_svc.storage.journal.stored import pairs, proven
-
-_WAIT_SECONDS = 30.0
+from junmai_svc.storage.journal.rotations import encode_rotation
+from junmai_svc.storage.journal.stored import proven
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +70,7 @@ def publish(
         JunmaiError: one of them can't be used; the next publishing makes it good.
     """
     mirror = Mirror(backend, journal.journal_id)
-    with _alone(journal):
+    with alone(journal):
         key = signing_key(journal)
         history = history_of(journal)
         head = journal.head()
@@ -124,7 +120,7 @@ def _write(
         raise IntegrityError(
             f"The head of the journal {journal.path} is not that of its events", DAMAGED_HINT
         )
-    for tile, content in tiles.grown(old, leaves, _partial_tiles(journal, mirror, common)):
+    for tile, content in tiles.grown(old, leaves, partial_tiles(journal, mirror, common)):
         put(mirror.name(tile.path), content)
     if old == 0 or rotated:
         for each in history.keys:
@@ -161,58 +157,3 @@ def _put_numbered(
             f"{mirror.url} holds another checkpoint of this size, with another root",
             "The journal was put back to an older state and went on: `junmai-svc audit verify`.",
         )
-
-
-def _partial_tiles(journal: Journal, mirror: Mirror, common: Common) -> tiles.ReadTile:
-    """Return a reader of the old tree's partial tiles, each compared with its frontier."""
-    partial = layout.partial_tiles(common.size)
-
-    def from_journal(begin: int, end: int) -> Iterator[bytes]:
-        return (leaf for step in pairs(journal, begin, end) for _, leaf in step)
-
-    def read(tile: Tile) -> bytes:
-        above = sum(each.width.bit_count() for each in partial if each.level > tile.level)
-        wanted = common.frontier[above : above + tile.width.bit_count()]
-        if tile.level:
-            with suppress(NotFoundError, IntegrityError):
-                stored = mirror.tile(tile)
-                if _frontier_of(tile, stored) == wanted:
-                    return stored
-        begin = tile.index * WIDTH ** (tile.level + 1)
-        made = (
-            tiles.built(tile, from_journal)
-            if tile.level
-            else b"".join(from_journal(begin, begin + tile.width))
-        )
-        if _frontier_of(tile, made) != wanted:
-            why = f"leaf hashes in {journal.path} are not those that were published"
-            raise DivergedError("REWRITTEN", begin, why, DAMAGED_HINT)
-        return made
-
-    return read
-
-
-def _frontier_of(tile: Tile, stored: bytes) -> tuple[bytes, ...] | None:
-    if len(stored) != tile.width * HASH_BYTES:
-        return None
-    return grown_frontier((), 0, frontier_from(stored))
-
-
-@contextmanager
-def _alone(journal: Journal) -> Iterator[None]:
-    resolved = journal.path.resolve()
-    path = resolved.with_name(resolved.name + ".runs") / "publish.lock"
-    with translated("lock", path):
-        path.parent.mkdir(exist_ok=True)
-        lock = FileLock(path, thread_local=False, fallback_to_soft=False)
-        try:
-            lock.acquire(timeout=_WAIT_SECONDS)
-        except Timeout as error:
-            raise StorageUnavailableError(
-                f"Another process has been publishing {journal.path} for {_WAIT_SECONDS:.0f} s",
-                "The next command publishes what is missing.",
-            ) from error
-    try:
-        yield
-    finally:
-        lock.release()

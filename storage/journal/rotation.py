@@ -20,10 +20,10 @@ from junmai_svc.storage.journal.keyring import (
     key_history,
     key_path,
     load_key,
-    signed_rotation,
 )
 from junmai_svc.storage.journal.keys import SigningKey, VerifierKey
 from junmai_svc.storage.journal.merkle import frontier_root
+from junmai_svc.storage.journal.rotations import signed_rotation
 
 
 def history_of(journal: Journal) -> KeyHistory:

@@ -15,7 +15,7 @@ import msgspec
 
 from junmai_svc.storage.backends.base import Backend
 from junmai_svc.storage.errors import ChecksumError, JunmaiError, UsageError
-from junmai_svc.storage.snapshots.garbage import Collected, Garbage
+from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
 from junmai_svc.storage.snapshots.manifest import UNKNOWN, Manifest
 
 LATEST = "latest"
@@ -222,6 +222,10 @@ class SnapshotStore(Protocol):
 
     def collect(self) -> Collected:
         """Delete what nothing leads to, while others write and read; return what became of it."""
+        ...
+
+    def repack(self) -> Repacked:
+        """Rewrite what is mostly dead, so that the next collection frees it; may be interrupted."""
         ...
 
     def put_details(self, content: bytes) -> str:

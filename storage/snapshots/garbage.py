@@ -57,6 +57,23 @@ class Collected:
         """The bytes that were deleted."""
         return sum(self.deleted.values())
 
+    def and_then(self, later: "Collected") -> "Collected":
+        """Return what two collections came to, the second one after the first."""
+        return Collected({**self.deleted, **later.deleted}, later.locked, later.problems)
+
+
+@dataclass(frozen=True)
+class Repacked:
+    """What rewriting packs came to: how many maps have new versions, and the new packs.
+
+    `locked` are maps that a lock keeps as they are; `problems` say which packs could not be moved.
+    """
+
+    maps: int = 0
+    packs: tuple[str, ...] = ()
+    locked: tuple[Locked, ...] = ()
+    problems: tuple[JunmaiError, ...] = ()
+
 
 def time_of(backend: Backend) -> datetime:
     """Return the time in UTC by the clock of a place: that of an object which is put there now.

@@ -34,7 +34,7 @@ from junmai_svc.storage.snapshots.base import (
 from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal
 from junmai_svc.storage.snapshots.cache import StoreCache, make_private
 from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
-from junmai_svc.storage.snapshots.garbage import Collected, Garbage
+from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
 from junmai_svc.storage.snapshots.manifest import LARGEST_MANIFEST, NAME, STAMP, Manifest
 from junmai_svc.storage.snapshots.opening import open_manifest
 
@@ -89,6 +89,10 @@ class Layout(Protocol):
 
     def collect(self) -> Collected:
         """Delete what nothing leads to; return what became of it."""
+        ...
+
+    def repack(self, retain_until: datetime | None) -> Repacked:
+        """Rewrite what is mostly dead, so that the next collection frees it."""
         ...
 
     def manifest_object(self, name: str) -> str:
@@ -265,6 +269,10 @@ class ObjectStore:
     def collect(self) -> Collected:
         """Delete what nothing leads to; see `SnapshotStore.collect`."""
         return self.images.collect()
+
+    def repack(self) -> Repacked:
+        """Rewrite what is mostly dead; see `SnapshotStore.repack`."""
+        return self.images.repack(self.retain_until())
 
     def put_details(self, content: bytes) -> str:
         """Store what is too large for an event; see `SnapshotStore.put_details`."""

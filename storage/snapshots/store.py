@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from uuid import uuid4
 
 import msgspec
 
@@ -40,7 +39,7 @@ from junmai_svc.storage.snapshots.base import (
 )
 from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
 from junmai_svc.storage.snapshots.exactly import claim_of, commit_exactly, stage_exactly
-from junmai_svc.storage.snapshots.garbage import Collected, Garbage
+from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
 from junmai_svc.storage.snapshots.manifest import (
     NAME,
     STAMP,
@@ -186,10 +185,7 @@ class FileStore:
             OSError: it can't be written.
         """
         digest = hashlib.sha256(content).hexdigest()
-        path = self.folder / DETAILS / f"{digest}.json"
-        if not path.exists():
-            make_folder(path.parent)
-            write_durably(path, content, uuid4().hex)  # nobody else can have staged it
+        self.backend.put(f"{DETAILS}/{digest}.json", content, if_absent=True)
         return digest
 
     def get_details(self, digest: str) -> bytes:
@@ -289,6 +285,10 @@ class FileStore:
     def collect(self) -> Collected:
         """Delete nothing: an image without a manifest may be a person's own in this folder."""
         return Collected()
+
+    def repack(self) -> Repacked:
+        """Do nothing: images share nothing."""
+        return Repacked()
 
     def find(self, reference: str, database_name: str | None = None) -> Snapshot:
         """Return the snapshot of that name, or the newest one for `latest`.

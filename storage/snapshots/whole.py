@@ -27,6 +27,7 @@ from junmai_svc.storage.snapshots.garbage import (
     Collected,
     Garbage,
     Locked,
+    Repacked,
     let_go,
     time_of,
 )
@@ -178,6 +179,11 @@ class WholeImages:
         for name in orphans:
             let_go(self._backend, mark_object(me, name))
         return Collected(deleted, tuple(locked))
+
+    def repack(self, retain_until: datetime | None) -> Repacked:
+        """Do nothing: images share nothing."""
+        del retain_until
+        return Repacked()
 
     def manifest_object(self, name: str) -> str:
         """Return the object that holds a snapshot's manifest."""

@@ -4,12 +4,14 @@ import csv
 import io
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.harness.databases import change
 from tests.harness.program import Program
+from tests.harness.terminal import on_terminal
 
 OK = dict.fromkeys(("authentic", "intact", "append-only", "current", "complete", "objects"), "ok")
 
@@ -245,3 +247,19 @@ def test_what_can_not_be_done_has_its_exit_code(
     program: Program, arguments: tuple[str, ...], code: int
 ) -> None:
     assert program(*arguments, code=code).message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pty")
+def test_a_journal_that_begins_says_its_public_key_once(program: Program, source: Path) -> None:
+    """To people on the terminal; machines ask for it."""
+    first = on_terminal(source.parent, "backup", "--source", source).err
+    key = history_key(program, source.with_name("journal.db"))
+    assert key in first.replace("\r\n", "")
+    assert "journal.db.key" in first
+    again = on_terminal(source.parent, "backup", "--source", source).err
+    assert "public key" not in again
+
+
+def history_key(program: Program, journal: Path) -> str:
+    said: str = program("--journal", journal, "audit", "checkpoint", "--json").json["key"]
+    return said

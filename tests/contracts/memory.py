@@ -304,6 +304,25 @@ class MemoryBackend:
         with self._step("delete", source):
             return self._remove(source)
 
+    def replace(self, source: str, target: str, *, retain_until: datetime | None = None) -> None:
+        """See `Backend.replace`; two steps where the place has no atomic rename."""
+        check_name(target)
+        until = retain_until if self._seen.object_lock else None
+        if self.place.honours.atomic_rename:
+            with self._step("replace", source):
+                self._replace(self._existing(source), target, until)
+                self._remove(source)
+            return
+        with self._step("copy", source):
+            read = self._existing(source)
+            if not self.place.slow_copies:
+                self._replace(read, target, until)
+        if self.place.slow_copies:
+            with self._step("land", target):
+                self._replace(read, target, until)
+        with self._step("delete", source):
+            self._remove(source)
+
     def sweep(self, before: datetime) -> int:
         """Find nothing, as nothing is ever half done here."""
         del before
@@ -333,6 +352,13 @@ class MemoryBackend:
             return there.mark is held.mark  # of a rename that was interrupted here
         self._store(target, held.content, until, held.mark)
         return True
+
+    def _replace(self, held: Held, target: str, until: datetime | None) -> None:
+        there = self.place.objects.get(target)
+        locked = there.retain_until if there else None
+        if locked is not None and locked > self.place.now():
+            raise RetainedError(f"{target} is locked until {locked}", "Wait.", locked)
+        self._store(target, held.content, until, held.mark)
 
     def _remove(self, source: str) -> bool:
         self.place.change(source, None, self._faults.lag())

@@ -256,6 +256,8 @@ def test_names_that_lead_elsewhere_are_refused(backend: Backend, tmp_path: Path)
         backend.delete,
         lambda name: backend.rename("good", name),
         lambda name: backend.rename(name, "other"),
+        lambda name: backend.replace("good", name),
+        lambda name: backend.replace(name, "other"),
     ]
     for name in BAD_NAMES:
         for ask in asked:
@@ -331,6 +333,57 @@ def test_a_rename_and_a_delete_of_one_name_leave_one_of_two_states(backend: Back
             renamed = renaming.result()
         assert names(backend, source) == []
         assert names(backend, target) == ([target] if renamed else [])
+
+
+def test_a_replace_gives_an_object_the_name_of_another(backend: Backend) -> None:
+    backend.put("maps/x", b"old, longer")
+    backend.put("pending/x", b"new")
+    backend.replace("pending/x", "maps/x")
+    assert backend.get("maps/x", LIMIT) == b"new"
+    assert names(backend) == ["maps/x"]
+    with pytest.raises(NotFoundError, match="pending/x"):
+        backend.replace("pending/x", "maps/x")
+    assert backend.get("maps/x", LIMIT) == b"new"
+    backend.replace("maps/x", "elsewhere/y")
+    assert names(backend) == ["elsewhere/y"]
+    backend.delete("elsewhere/y")
+    assert names(backend) == []  # and nothing older comes up
+
+
+def test_a_replaced_object_is_never_missing(backend: Backend) -> None:
+    contents = [bytes([65 + number]) * 100 for number in range(20)]
+    backend.put("name", contents[0])
+    stop = threading.Event()
+    seen: list[bytes] = []
+
+    def read() -> None:
+        while not stop.is_set():
+            seen.append(backend.get("name", LIMIT))
+
+    with ThreadPoolExecutor(1) as threads:
+        reading = threads.submit(read)
+        try:
+            for content in contents[1:]:
+                backend.put("pending", content)
+                backend.replace("pending", "name")
+        finally:
+            stop.set()
+        reading.result()
+    assert set(seen) <= set(contents)
+
+
+def test_what_is_locked_is_not_replaced(backend: Backend) -> None:
+    until = datetime.now(UTC) + timedelta(hours=1)
+    backend.put("locked", b"content", retain_until=until)
+    backend.put("pending", b"other")
+    if not backend.capabilities().object_lock:
+        backend.replace("pending", "locked")
+        assert backend.get("locked", LIMIT) == b"other"
+        return
+    with pytest.raises(RetainedError):
+        backend.replace("pending", "locked")
+    assert backend.get("locked", LIMIT) == b"content"
+    assert backend.get("pending", LIMIT) == b"other"
 
 
 def test_a_lock_is_honoured_where_it_is_promised(backend: Backend) -> None:

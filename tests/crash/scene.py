@@ -120,8 +120,12 @@ class Scene:
         assert self._bytes_of_source() == self._source_bytes
 
     def require_tidy(self) -> None:
-        """Nothing half-made is left: no staged file, no lock, no image without its manifest."""
-        staged = [str(path) for path in self.folder.rglob("*.partial*")]
+        """Nothing half-made is left: no staged file, no lock, no image without its manifest.
+
+        Except what a backend was putting: a prune sweeps that after a day.
+        """
+        found = [path for path in self.folder.rglob("*.partial*") if path.name[:5] != ".put."]
+        staged = [str(path) for path in found]
         locks = [str(path) for path in self.folder.glob("journal.db.runs/*-*.lock")]
         images = {path.stem for path in self.store.glob("*_backup_*.db")}
         odd = images ^ {path.stem for path in self.store.glob("*_backup_*.json")}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.crash import program
-from tests.crash.program import NAMES, SYNCS, Call, spread
+from tests.crash.program import NAMES, PUBLISHED, SYNCS, Call, spread
 from tests.crash.scene import Scene, content, copy_database
 
 pytestmark = pytest.mark.usefixtures("strace")
@@ -18,12 +18,16 @@ WRITES = 8
 def moments(scene: Scene, *arguments: str, every: int = 1) -> list[Call]:
     """Return the calls at which to kill a command: before it waits for the disk, or names a file.
 
-    Of those every `every`th, and some of its writes to databases.
+    Of those every `every`th, and some of its writes to databases and of its calls while it
+    publishes the journal, which come when its work is done.
     """
-    seen = program.calls(scene.folder, (*SYNCS, *NAMES, "pwrite64"), *arguments)
+    names = (*SYNCS, *NAMES, "pwrite64")
+    seen = program.calls(scene.folder, names, *arguments, publishing=True)
     writes = [call for call in seen if call.name == "pwrite64"]
     others = [call for call in seen if call.name != "pwrite64" and call.worked]
-    return [*others[::every], *spread(writes, WRITES)]
+    working = [call for call in others if PUBLISHED not in call.detail]
+    publishing = [call for call in others if PUBLISHED in call.detail]
+    return [*working[::every], *spread(publishing, WRITES), *spread(writes, WRITES)]
 
 
 @pytest.fixture(scope="module")

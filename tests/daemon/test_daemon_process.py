@@ -8,6 +8,7 @@ import time
 import pytest
 from tests.daemon.installation import HEAD, NEVER_SOON, Installation
 from tests.harness.databases import change
+from tests.harness.listener import Listener
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signals")
 LOCKED = 11
@@ -228,5 +229,27 @@ def test_a_drill_proves_what_was_stored_and_snapshots_says_when(
 
 def test_without_anything_to_do_it_says_so(installation: Installation) -> None:
     installation.configuration.write_text("[retention]\nkeep_last = 3\n", encoding="utf-8")
-    said = installation.program("--config", installation.configuration, "daemon", "run", code=2)
-    assert "Nothing is configured to run" in said.message
+    for command in (["daemon", "run"], ["daemon"]):
+        said = installation.program("--config", installation.configuration, *command, code=2)
+        assert "Nothing is configured to run" in said.message
+
+
+@posix
+def test_a_watching_service_is_pinged_and_its_address_is_nowhere_to_be_read(
+    installation: Installation,
+) -> None:
+    listener, secret = Listener(), "s3cr3t-t0ken"
+    try:
+        address = f"http://{listener.address}/{secret}"
+        (installation.folder / "ping.url").write_text(address, encoding="utf-8")
+        installation.configure(NEVER_SOON, more='[notify]\nping_url_file = "ping.url"\n')
+        running = installation.start()
+        installation.wait_for(lambda: len(listener.heard) >= 2, running)
+        running.send_signal(signal.SIGTERM)
+        said = "".join(running.communicate(timeout=30))
+    finally:
+        listener.close()
+    assert [path for path, _ in listener.heard] == [f"/{secret}/start", f"/{secret}"]
+    written = [path for path in installation.folder.rglob("*") if path.is_file()]
+    assert secret not in said
+    assert [p.name for p in written if secret.encode() in p.read_bytes()] == ["ping.url"]

@@ -3,9 +3,10 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from tests.daemon.simulation import Heard
 
 from junmai_svc.service.context import now
@@ -83,6 +84,27 @@ def test_jobs_that_hang_do_not_keep_the_others_waiting(daemon: Daemon) -> None:
     daemon.start([*hanging, job("quick", quick)])
     assert done.wait(10)
     go_on.set()
+
+
+def test_what_a_sleep_let_pass_is_done_as_soon_as_the_daemon_looks_round(heard: Heard) -> None:
+    """The scheduler's timer stands still in a sleep: here it would wait for another hour."""
+    times: list[datetime] = []
+
+    def act() -> Facts:
+        times.append(now())
+        return {}
+
+    with time_machine.travel(datetime(2026, 11, 23, 10, 30, tzinfo=UTC), tick=True) as clock:
+        daemon = Daemon(background_scheduler(), Stop(), heard.record, heard, now, Memory(now()))
+        daemon.start([job("hourly", act, "0 * * * *")])
+        wait_for(lambda: len(times) == 1)
+        clock.shift(timedelta(minutes=45))
+        time.sleep(0.3)
+        assert len(times) == 1
+        daemon.look_round()
+        wait_for(lambda: len(times) == 2)
+        daemon.stop.signum = 15
+        assert daemon.close(10, time.sleep)
 
 
 def test_what_runs_may_end_and_what_does_not_is_named(heard: Heard) -> None:

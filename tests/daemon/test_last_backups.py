@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from junmai_svc.service.last_backups import absolute, last_backups
+from junmai_svc.service.last_backups import LastBackups, absolute
 from junmai_svc.storage.journal.events import event_type, stream_name
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.uuid7 import uuid7
@@ -50,7 +50,7 @@ def test_each_store_is_told_apart_and_relative_names_count_from_where_it_ran(
     backed_up(journal, tmp_path, "backups", "s3://bucket/x")
     newest = backed_up(journal, tmp_path / "data", "../backups", source="junmai.db")
     database = absolute(str(tmp_path / "data" / "junmai.db"), Path())
-    found = last_backups(journal.read())
+    found = LastBackups().feed(journal.read())
     assert found[database, absolute("backups", tmp_path)] == newest
     assert found[database, "s3://bucket/x"] < newest
 
@@ -60,7 +60,7 @@ def test_what_was_not_finished_counts_for_nothing(
     journal: Journal, tmp_path: Path, end: str
 ) -> None:
     backed_up(journal, tmp_path, "backups", end=end)
-    assert last_backups(journal.read()) == {}
+    assert LastBackups().feed(journal.read()) == {}
 
 
 @pytest.mark.parametrize("reason", ["pre-restore", "pre-overwrite"])
@@ -68,11 +68,27 @@ def test_what_was_only_taken_to_undo_something_counts_for_nothing(
     journal: Journal, tmp_path: Path, reason: str
 ) -> None:
     backed_up(journal, tmp_path, "backups", reason=reason)
-    assert last_backups(journal.read()) == {}
+    assert LastBackups().feed(journal.read()) == {}
 
 
 def test_backups_of_an_older_version_named_their_store_at_the_start(
     journal: Journal, tmp_path: Path
 ) -> None:
     backed_up(journal, tmp_path, "", store="old")
-    assert {store for _, store in last_backups(journal.read())} == {absolute("old", tmp_path)}
+    assert {store for _, store in LastBackups().feed(journal.read())} == {absolute("old", tmp_path)}
+
+
+def test_what_comes_in_pieces_is_told_as_what_comes_at_once(
+    journal: Journal, tmp_path: Path
+) -> None:
+    for number in range(3):
+        backed_up(journal, tmp_path, "backups", end="failed" if number == 1 else "verified")
+    whole, piecemeal = LastBackups(), LastBackups()
+    added: list[object] = []
+    whole.feed(journal.read())
+    for event in journal.read():
+        added += piecemeal.feed([event])
+    assert piecemeal.newest == whole.newest
+    assert len(added) == 2
+    assert piecemeal.position == whole.position
+    assert piecemeal.feed(journal.read(after=piecemeal.position)) == {}

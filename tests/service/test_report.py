@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from junmai_svc.service import report, report_prune, report_run
+from junmai_svc.service import report, report_check, report_prune, report_run
 from junmai_svc.storage.errors import ChecksumError, JunmaiError
 
 View = dict[str, Any]
@@ -119,8 +119,37 @@ def prune(name: str) -> View:
         "bytes": 0,
         "locked_snapshots": [],
         "locked_objects": [{"name": f"object {name}", "until": "2025-02-08T12:00:00+00:00"}],
+        "repacked": {"packs": 1, "maps": 2},
+        "not_repacked": [],
         "problems": [{"problem": f"damage {name}", "hint": f"hint {name}"}],
         "unreadable": [{"problem": f"problem {name}"}],
+    }
+
+
+def check(name: str) -> View:
+    hit = {"snapshot": f"snapshot {name}", "ranges": [[0, 4096]], "bytes": 4096}
+    finding = {"key": f"object {name}", "message": f"damage {name}", "hint": f"hint {name}"}
+    return {
+        "run": f"run {name}",
+        "store": f"store {name}",
+        "snapshots": 2,
+        "objects": 3,
+        "bytes_read": 5,
+        "whole": False,
+        "damaged": [f"snapshot {name}"],
+        "findings": [finding | {"snapshots": [hit]}],
+        "notes": [f"note {name}"],
+    }
+
+
+def repair(name: str) -> View:
+    return check(name) | {
+        "found": [{}],
+        "saved_blocks": 1,
+        "found_blocks": 2,
+        "lost_blocks": 3,
+        "quarantined": [f"pack {name}"],
+        "put_back": [f"image {name}"],
     }
 
 
@@ -156,6 +185,8 @@ SHOWN: list[tuple[Callable[[View], None], Callable[[str], View]]] = [
     (report.show_verification, verification),
     (report.show_snapshots, snapshots),
     (report_prune.show_prune, prune),
+    (report_check.show_check, check),
+    (report_check.show_repair, repair),
     (report.show_hold, hold),
     (report_run.show_history, history),
     (report_run.show_run, run),

@@ -13,13 +13,15 @@ tests/storage/snapshots/blocks/test_commit_protocol_model.py tries all interleav
 from collections.abc import Collection
 from datetime import datetime
 
-from junmai_svc.storage.backends.base import Backend
+from junmai_svc.storage.backends.base import Backend, RetainedError
 from junmai_svc.storage.errors import NotFoundError
 from junmai_svc.storage.snapshots.blocks.places import (
     MAPS,
     PACKS,
     PENDING,
+    PENDING_MAPS,
     manifest_object,
+    map_object,
     marked_in,
 )
 
@@ -59,6 +61,37 @@ def publish(
         if not _renamed(backend, pending, manifest_object(name), retain_until):
             raise NameTakenError  # noqa: TRY301  # tidied up like a conflict
     except (ConflictError, NameTakenError):
+        backend.delete(pending)
+        raise
+
+
+def switch_map(
+    backend: Backend,
+    owner: str,
+    name: str,
+    content: bytes,
+    needed: Collection[str],
+    retain_until: datetime | None = None,
+) -> None:
+    """Make the bytes of a map, which leads to the `needed` objects, its current version.
+
+    `owner` is an id that nobody else has: two who replace the same map do not meet before the end,
+    and then the last one counts.
+
+    Raises:
+        ConflictError: something that it needs is marked or gone; the current version stays.
+        RetainedError: the current version is locked, and stays.
+        JunmaiError: the store can't be used; then it may have been replaced or not.
+    """
+    pending = f"{PENDING_MAPS}{owner}/{name}"
+    backend.put(pending, content)
+    try:
+        _require_safe(backend, needed)
+        try:
+            backend.replace(pending, map_object(name), retain_until=retain_until)
+        except NotFoundError as error:
+            raise ConflictError from error
+    except (ConflictError, RetainedError):
         backend.delete(pending)
         raise
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from uuid import uuid4
 
 import msgspec
 
@@ -21,7 +22,7 @@ from junmai_svc.storage.errors import (
     StorageUnavailableError,
 )
 from junmai_svc.storage.snapshots.base import Tick, checked, taken
-from junmai_svc.storage.snapshots.blocks import collecting
+from junmai_svc.storage.snapshots.blocks import collecting, repacking
 from junmai_svc.storage.snapshots.blocks.committing import (
     ConflictError,
     NameTakenError,
@@ -46,7 +47,7 @@ from junmai_svc.storage.snapshots.blocks.reading import restore_image
 from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal
 from junmai_svc.storage.snapshots.blocks.writing import Previous, StoredImage, store_image
 from junmai_svc.storage.snapshots.cache import StoreCache
-from junmai_svc.storage.snapshots.garbage import Collected, Garbage
+from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
 from junmai_svc.storage.snapshots.manifest import (
     LARGEST_MANIFEST,
     Manifest,
@@ -145,25 +146,35 @@ class BlockImages:
         """Write an image into a new local file, durably, and return its SHA-256 in hex.
 
         Raises:
-            IntegrityError: the map or a pack is damaged or gone.
+            IntegrityError: the map or a pack is damaged or gone; nothing was written where it
+                shows before the first block.
             JunmaiError: the store can't be read.
         """
-        image_map = self.map(manifest.map)
-        try:
-            return self._restore(image_map, path, tick)
-        except NotFoundError:
-            path.unlink(missing_ok=True)
-        # Packs may have been rewritten since the map was read: it then says so by now.
-        try:
-            return self._restore(self.map(manifest.map), path, None)
-        except NotFoundError as error:
-            raise IntegrityError(
-                f"{manifest.name} in {self.backend.url} can't be restored: {error.message}",
-                "Restore it from another store; `junmai-svc check --repair` can mend this one.",
-            ) from error
+        tried: ImageMap | None = None
+        while True:
+            image_map = self.map(manifest.map)
+            if (image_map.image, image_map.size) != (manifest.checksum, manifest.file_size):
+                raise IntegrityError(
+                    f"Map {manifest.map} in {self.backend.url} is not of the image of"
+                    f" {manifest.name}",
+                    "Restore another snapshot, and check the store.",
+                )
+            try:
+                return self._restore(image_map, path, tick if tried is None else None)
+            except NotFoundError as error:
+                path.unlink(missing_ok=True)
+                # Packs may have been rewritten since the map was read: it then says so by now.
+                if tried is not None and image_map.has_places_of(tried):
+                    raise IntegrityError(
+                        f"{manifest.name} in {self.backend.url} can't be restored: {error.message}",
+                        "Restore it from another store; `junmai-svc check --repair` can mend it.",
+                    ) from error
+                tried = image_map
 
-    def map(self, name: str) -> ImageMap:
+    def map(self, name: str, content: bytes | None = None) -> ImageMap:
         """Return a map from the store itself, never from the cache.
+
+        With `content` it is the one of these bytes; what it builds on comes from the store.
 
         Raises:
             IntegrityError: it, or the one that it builds on, is damaged or gone.
@@ -171,6 +182,8 @@ class BlockImages:
         """
 
         def get(wanted: str) -> bytes:
+            if content is not None and wanted == name:
+                return content
             try:
                 return self.backend.get(map_object(wanted), LARGEST_MAP)
             except NotFoundError as error:
@@ -198,6 +211,10 @@ class BlockImages:
     def collect(self) -> Collected:
         """Delete what nothing leads to; see `collecting.collect`."""
         return collecting.collect(self.backend, self.seal)
+
+    def repack(self, retain_until: datetime | None) -> Repacked:
+        """Rewrite packs that are mostly dead; see `repacking.repack`."""
+        return repacking.repack(self.backend, self.seal, str(uuid4()), retain_until)
 
     def manifest_object(self, name: str) -> str:
         """Return the object that holds a snapshot's manifest."""

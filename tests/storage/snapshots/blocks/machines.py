@@ -13,6 +13,7 @@ from uuid import uuid4
 from tests.contracts.memory import Faults, MemoryBackend, Place
 from tests.storage.snapshots.blocks.scratch import STORE_ID
 
+from junmai_svc.storage.backends.base import Backend
 from junmai_svc.storage.snapshots.base import Snapshot
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
 from junmai_svc.storage.snapshots.blocks.places import SNAPSHOTS
@@ -42,13 +43,14 @@ class Clock:
 
 
 class Machine:
-    """A machine with a cache of its own."""
+    """A machine with a cache of its own; `backend` goes over the place in memory."""
 
     def __init__(
         self,
         place: Place,
         folder: Path,
         *,
+        backend: Backend | None = None,
         seal: Seal | None = None,
         faults: Faults | None = None,
         pause: Callable[[str, str], None] | None = None,
@@ -59,8 +61,9 @@ class Machine:
         self.backend = MemoryBackend(place, faults, pause=pause)
         self.seal = seal or Unsealed()
         cache = StoreCache(folder / "cache", STORE_ID)
-        self.images = BlockImages(self.backend, self.seal, cache)
-        self.store = ObjectStore(self.backend, self.images, self.seal, cache, retain_until)
+        used: Backend = backend or self.backend
+        self.images = BlockImages(used, self.seal, cache)
+        self.store = ObjectStore(used, self.images, self.seal, cache, retain_until)
 
     def backup(self, name: str, content: bytes, database: str = "junmai.db") -> Snapshot:
         """Store an image under a name; it may get another one where that is taken."""
