@@ -39,6 +39,7 @@ from tests.harness.stores import NOON, fetched, image_of, object_store, sealed, 
 from junmai_svc.service.check import EVERYTHING, examine
 from junmai_svc.service.context import Context
 from junmai_svc.service.copy import Which, copy
+from junmai_svc.service.repair import Sources, repair
 from junmai_svc.storage.backends.base import Capabilities
 from junmai_svc.storage.errors import IntegrityError, JunmaiError
 from junmai_svc.storage.journal.journal import Journal
@@ -61,17 +62,21 @@ DEATHS = st.sampled_from([Fault.KILL, Fault.KILL_AFTER, Fault.FAIL, Fault.LOSE])
 
 @dataclass
 class Kept:
-    """What the model knows of a place: images by name, what is held, what was damaged."""
+    """What the model knows of a place: images by name, what is held, what was damaged.
+
+    `damaged` are objects with what they held before, `lost` what a repair could not mend.
+    """
 
     place: Place
     images: dict[str, bytes] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
     needs: dict[str, set[str]] = field(default_factory=dict)
     damaged: dict[str, bytes] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
 
     def may_fail(self, name: str) -> bool:
         """Whether a snapshot depends on something that was damaged."""
-        return bool(self.needs[name] & self.damaged.keys())
+        return name in self.lost or bool(self.needs[name] & self.damaged.keys())
 
 
 class Stores(RuleBasedStateMachine):
@@ -185,7 +190,7 @@ class Stores(RuleBasedStateMachine):
     @rule(to=PLACES, at=st.none() | st.integers(0, 60), fault=DEATHS)
     def copying(self, to: str, at: int | None, fault: Fault) -> None:
         """All that one store has and the other lacks is copied, or a part where it dies."""
-        of = "near" if to == "far" else "far"
+        of = self.other(to)
         faults = At({} if at is None else {at: fault})
         source, target = self.store(of), self.store(to, "desk", faults)
         one, other = (Context(self.journal, (store,)) for store in (source, target))
@@ -231,8 +236,7 @@ class Stores(RuleBasedStateMachine):
         gone = self.store(place, machine).delete_unless_held(name)
         assert gone == (name not in kept.held)
         if gone:
-            del kept.images[name]
-            del kept.needs[name]
+            self.forget(place, name)
             kept.damaged.pop(manifest_object(name), None)
 
     @precondition(has_some)
@@ -344,6 +348,7 @@ class Stores(RuleBasedStateMachine):
         kept, store = self.kept[place], self.store(place, machine)
         report = examine(Context(self.journal, (store,)), store, EVERYTHING)
         failing = {name for name in kept.images if not self.comes_back(place, name, machine)}
+        assert all(kept.may_fail(name) for name in failing)
         assert failing.isdisjoint(report.sound)
         assert set(report.sound) <= set(kept.images)
         for name in report.damaged:
@@ -352,13 +357,51 @@ class Stores(RuleBasedStateMachine):
             assert report.findings == ()
             assert set(report.sound) == set(kept.images)
 
+    @rule(place=PLACES, machine=MACHINES)
+    def repair(self, place: str, machine: str) -> None:
+        """What is damaged is mended from the other place; what is said to be sound comes back."""
+        kept = self.kept[place]
+        store, other = (self.store(each, machine) for each in (place, self.other(place)))
+        could_fail = {name for name in kept.images if kept.may_fail(name)}
+        done = repair(Context(self.journal, (store,)), Sources(other))
+        listed = {snapshot.name for snapshot in store.snapshots()[0]}
+        # A manifest that could not be mended is put aside: its snapshot can't be asked for.
+        for name in [each for each in kept.images if each not in listed]:
+            assert name in could_fail
+            if manifest_object(name) not in kept.place.objects:
+                self.forget(place, name)
+        kept.damaged = {
+            name: whole
+            for name, whole in kept.damaged.items()
+            if name in kept.place.objects and kept.place.objects[name].content != whole
+        }
+        back = {name for name in kept.images if self.comes_back(place, name, machine)}
+        kept.lost = kept.images.keys() - back
+        assert kept.lost <= could_fail
+        assert kept.lost.isdisjoint(done.after.sound)
+        for name in back:
+            self.learn(place, name, kept.images[name])
+
+    @staticmethod
+    def other(place: str) -> str:
+        """The other of the two places."""
+        return "near" if place == "far" else "far"
+
+    def forget(self, place: str, name: str) -> None:
+        """Take a snapshot that is gone out of the model."""
+        kept = self.kept[place]
+        del kept.images[name]
+        del kept.needs[name]
+        kept.held.discard(name)
+        kept.lost.discard(name)
+
     def comes_back(self, place: str, name: str, machine: str) -> bool:
         """Whether a snapshot can be restored; if so it is byte for byte what it was."""
         try:
-            self.require(place, name, machine)
-            fetched(self.store(place, machine), name, self.folder)
+            content = fetched(self.store(place, machine), name, self.folder)
         except IntegrityError:
             return False
+        assert content == self.kept[place].images[name]
         return True
 
     @rule(machine=MACHINES)
