@@ -123,16 +123,22 @@ TO_ITS_END = 1_000
 
 
 def each_pausing_once(
-    first: str, second: str, play: Callable[[list[tuple[str, int]]], dict[str, int]]
+    first: str,
+    second: str,
+    play: Callable[[list[tuple[str, int]]], dict[str, int]],
+    every: int = 1,
 ) -> None:
-    """Play all scripts in which one works up to a step, the other up to one, then both end."""
+    """Play the scripts in which one works up to a step, the other up to one, then both end.
+
+    Of the pairs of steps only `every` so many-th is played, which all steps have a part in.
+    """
     longest: dict[str, int] = {}
     for order in ((first, second), (second, first)):
         steps = play([(who, TO_ITS_END) for who in order])
         longest |= {who: max(number, longest.get(who, 0)) for who, number in steps.items()}
     assert min(longest.values()) >= 9
     for pause in range(longest[first] + 1):
-        for other in range(longest[second] + 1):
+        for other in range(-pause % every, longest[second] + 1, every):
             play([(first, pause), (second, other), (first, TO_ITS_END), (second, TO_ITS_END)])
 
 

@@ -286,7 +286,7 @@ def test_a_repacker_and_a_pruner_may_pause_at_any_step_for_the_other_to_go_on(
         assert Machine(place, folder / "looker").restore(B) == kept, script
         return steps
 
-    each_pausing_once(first, "pruner" if first == "repacker" else "repacker", play)
+    each_pausing_once(first, "pruner" if first == "repacker" else "repacker", play, every=3)
 
 
 Action = tuple[str, int]

@@ -266,7 +266,7 @@ def test_a_repair_and_a_writer_may_pause_at_any_step_for_the_other_to_go_on(
         assert (looker.restore(A), looker.restore(B)) == (old, new), script
         return steps
 
-    each_pausing_once(first, "writer" if first == "repairer" else "repairer", play)
+    each_pausing_once(first, "writer" if first == "repairer" else "repairer", play, every=7)
 
 
 def test_a_damaged_pack_stays_where_a_locked_map_names_good_blocks_of_it(
