@@ -262,6 +262,10 @@ def _store(
     failed: list[StoreProblem],
 ) -> tuple[tuple[Snapshot, ...], Path]:
     """Store the image in every store that works; return the snapshots and where the image lies."""
+
+    def announce(claim: Staged) -> None:
+        this.record("staged", scratch=str(claim.image))
+
     stored: dict[str, Snapshot] = {}
     image = taken.staged.image
     tried = {each.store for each in failed}
@@ -277,7 +281,7 @@ def _store(
                     snapshot = _commit(store, taken.staged, manifest, tick)
                     image = snapshot.image or image
                 else:
-                    snapshot = store.put(image, manifest, tick)
+                    snapshot = store.put(image, manifest, tick, announce)
         except InterruptedRunError:
             raise
         except JunmaiError as problem:
