@@ -295,7 +295,9 @@ def test_a_request_that_is_too_large_is_refused(told: Told, request_: bytes) -> 
 
 
 @pytest.mark.parametrize(
-    "request_", [b"\r\n\r\n", b"\x16\x03\x01\x02\x00", b"GET\r\n\r\n", b"\0" * 99]
+    "request_",
+    [b"\r\n\r\n", b"\x16\x03\x01\x02\x00", b"GET\r\n\r\n", b"\0" * 99],
+    ids=["empty", "tls", "method", "zeros"],
 )
 def test_what_is_no_request_does_no_harm(told: Told, request_: bytes) -> None:
     assert b"junmai.db" not in say(told, request_)
@@ -423,5 +425,7 @@ def test_a_command_that_serves_nothing_loads_none_of_it() -> None:
         "except SystemExit: pass\n"
         "print(sorted({'http.server', 'jinja2', 'prometheus_client'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines()[-1] == "[]"
