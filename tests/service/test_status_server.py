@@ -4,6 +4,8 @@ import gc
 import http.client
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -293,7 +295,9 @@ def test_a_request_that_is_too_large_is_refused(told: Told, request_: bytes) -> 
 
 
 @pytest.mark.parametrize(
-    "request_", [b"\r\n\r\n", b"\x16\x03\x01\x02\x00", b"GET\r\n\r\n", b"\0" * 99]
+    "request_",
+    [b"\r\n\r\n", b"\x16\x03\x01\x02\x00", b"GET\r\n\r\n", b"\0" * 99],
+    ids=["empty", "tls", "method", "zeros"],
 )
 def test_what_is_no_request_does_no_harm(told: Told, request_: bytes) -> None:
     assert b"junmai.db" not in say(told, request_)
@@ -411,3 +415,17 @@ def test_the_loopback_has_three_names() -> None:
     assert loopback_address("127.0.0.1:8787") == ("127.0.0.1", 8787)
     assert loopback_address("[::1]:0") == ("::1", 0)
     assert loopback_address("localhost:1") == ("localhost", 1)
+
+
+def test_a_command_that_serves_nothing_loads_none_of_it() -> None:
+    script = (
+        "import sys; sys.argv = ['junmai-svc', '--help']\n"
+        "from junmai_svc.service.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'http.server', 'jinja2', 'prometheus_client'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
