@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -223,7 +223,11 @@ class Stores(RuleBasedStateMachine):
     @rule(place=PLACES, machine=MACHINES, number=WHERE)
     def drop(self, place: str, machine: str, number: int) -> None:
         """A snapshot is dropped unless it is held."""
-        name, kept = self.chosen(place, number), self.kept[place]
+        self.dropped(place, machine, self.chosen(place, number))
+
+    def dropped(self, place: str, machine: str, name: str) -> None:
+        """Drop a snapshot unless it is held."""
+        kept = self.kept[place]
         gone = self.store(place, machine).delete_unless_held(name)
         assert gone == (name not in kept.held)
         if gone:
@@ -277,15 +281,28 @@ class Stores(RuleBasedStateMachine):
         content[at % len(content)] ^= 1 << bit
         MemoryBackend(kept.place).put(name, bytes(content))
 
-    @rule(hours=st.sampled_from([0.5, 2, 30]))
-    def wait(self, hours: float) -> None:
-        """Time goes by, so that things are not young any more."""
+    @rule(place=PLACES, machine=MACHINES, keep=st.integers(0, 2), hours=st.sampled_from([0, 2, 30]))
+    def prune(self, place: str, machine: str, keep: int, hours: int) -> None:
+        """All but the last few are dropped, and later what nothing leads to is deleted."""
+        for name in sorted(self.kept[place].images)[: -keep or None]:
+            self.dropped(place, machine, name)
         self.time += timedelta(hours=hours)
-
-    @rule(place=PLACES, machine=MACHINES)
-    def collect(self, place: str, machine: str) -> None:
-        """What nothing leads to is deleted, and nothing else."""
         self.collected(place, self.store(place, machine))
+
+    @rule(place=PLACES, image=IMAGES, database=DATABASES, at=WHERE, second=SECONDS)
+    def backup_meanwhile(
+        self, place: str, image: bytes, database: str, at: int, second: int
+    ) -> None:
+        """While a pruner pauses, somebody takes a backup, maybe of what is about to be deleted."""
+        when, steps, writer = NOON + timedelta(seconds=second), [0], self.store(place, "server")
+
+        def pause(_verb: str, _name: str) -> None:
+            steps[0] += 1
+            if steps[0] == at:
+                self.learn(place, stored(writer, image, when, database).name, image)
+
+        self.time += timedelta(hours=2)
+        self.collected(place, self.store(place, "desk", pause=pause))
 
     @rule(place=PLACES, machine=MACHINES, at=WHERE, fault=DEATHS)
     def dying_collect(self, place: str, machine: str, at: int, fault: Fault) -> None:
@@ -311,14 +328,13 @@ class Stores(RuleBasedStateMachine):
     def collected(self, place: str, store: ObjectStore) -> None:
         """Prune a place and make sure that what a snapshot needs is there."""
         kept = self.kept[place]
-        before = {name for needs in kept.needs.values() for name in needs}
-        before &= kept.place.objects.keys()
         try:
             store.tidy()
             done = store.collect()
             assert not done.problems or kept.damaged
         finally:
-            assert before <= kept.place.objects.keys()
+            needed = {name for needs in kept.needs.values() for name in needs}
+            assert needed <= kept.place.objects.keys()
             for name in kept.damaged.keys() - kept.place.objects.keys():
                 del kept.damaged[name]
 
@@ -376,9 +392,11 @@ class Stores(RuleBasedStateMachine):
 
 TestStores = pytest.mark.timeout(300)(Stores.TestCase)
 TestStores.settings = settings(
-    max_examples=30,
+    max_examples=40,
     stateful_step_count=25,
     deadline=None,
     print_blob=True,
+    # Making a failure small takes minutes; `Phase.shrink` does it where somebody wants it.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
