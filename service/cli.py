@@ -17,7 +17,7 @@ _COMMANDS = {
     "backup": "cli_change",
     "restore": "cli_change",
     "verify": "cli_look",
-    "snapshots": "cli_keep",
+    "snapshots": "cli_snapshots",
     "check": "cli_check",
     "prune": "cli_keep",
     "hold": "cli_keep",
