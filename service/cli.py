@@ -17,7 +17,7 @@ _COMMANDS = {
     "backup": "cli_change",
     "restore": "cli_change",
     "verify": "cli_look",
-    "snapshots": "cli_keep",
+    "snapshots": "cli_snapshots",
     "copy": "cli_copy",
     "check": "cli_check",
     "prune": "cli_keep",
