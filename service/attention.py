@@ -139,13 +139,13 @@ def _of_proof(coverage: Coverage, observation: Observation) -> Iterator[Attentio
 
 
 def _of_store(listing: Listing, observation: Observation) -> Iterator[Attention]:
-    store = listing.store
+    now, store = observation.now, listing.store
     if listing.problem is not None:
-        since = f" since {moment(listing.looked)}" if listing.looked else ""
         yield Attention(
             Level.WRONG,
             3,
-            f"The store {store} could not be read{since}{_because(listing.problem)}",
+            f"The store {store} could not be read{_when(listing.looked, now)}"
+            f"{_because(listing.problem)}",
             "What is shown of it may be old. `junmai-svc config check` probes it.",
             store=store,
         )

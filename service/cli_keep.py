@@ -1,4 +1,4 @@
-"""The commands about what is kept: snapshots, prune, hold, release."""
+"""The commands about what is kept: prune, hold, release."""
 
 from typing import TYPE_CHECKING
 
@@ -18,34 +18,6 @@ if TYPE_CHECKING:
 
 store_argument = click.argument("store", required=False, metavar="[STORE]")
 MOST = click.IntRange(0, 1_000_000)
-
-
-@click.command(short_help="List the snapshots of a store.")
-@store_argument
-@with_json
-@store_options
-@click.pass_context
-def snapshots(
-    ctx: click.Context, *, store: str | None, stores: "list[Named]", as_json: bool
-) -> int:
-    """List the snapshots of a STORE (a configured name, an address or a folder), newest first.
-
-    Without one: `backups`, then `data/backups`, of the current folder. When each was last proven
-    is known where the journal is the one beside the store, or named by --journal.
-    """
-    from junmai_svc.service import report, views
-    from junmai_svc.service.wiring import reading_store
-    from junmai_svc.storage.databases.failures import translated
-    from junmai_svc.storage.journal.projection import fold_proven
-
-    loaded, journal = configuration(ctx), journal_option(ctx)
-    with reading_store(journal, one_store(store, stores), loaded) as (opened, known):
-        proven = fold_proven(known.read()) if known else {}
-        with translated("list the snapshots in", opened.url):
-            good, bad = opened.snapshots()
-            view = views.snapshots_view(good, bad, opened.held(), proven)
-    (report.show_json if as_json else report.show_snapshots)(view)
-    return DONE
 
 
 @click.command(short_help="Drop old snapshots.")

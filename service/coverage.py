@@ -113,7 +113,8 @@ class Coverage:
 
     def is_overdue(self, now: datetime) -> bool:
         """True where a snapshot should have been there by now, and the store was seen without."""
-        seen = self.listing.looked is not None or bool(self.history)
+        answered = self.listing.looked is not None and self.listing.problem is None
+        seen = answered or bool(self.history)
         return seen and self.overdue is not None and now > self.overdue
 
     def age(self, now: datetime) -> timedelta | None:

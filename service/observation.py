@@ -57,7 +57,7 @@ class StoredSnapshot:
 class Listing:
     """What a store held when it was last `looked` at (None: not yet).
 
-    `problem` says why the last look failed; the snapshots are then those of the look before.
+    `problem` says why that look failed; the snapshots are then those of an earlier one, if any.
     `unreadable` names the manifests that can't be used.
     """
 

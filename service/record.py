@@ -10,6 +10,8 @@ from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.events import Role, kind_of
 from junmai_svc.storage.journal.projection import Run
 
+_STORED = {"stored", "copied"}
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -88,7 +90,7 @@ def record_of(run: Run, events: Iterable[Event]) -> Record:
         is_own = event.stream == f"{run.kind}/{run.id}"
         if kind.name == "snapshot_deleted":
             _deleted(record, event, start)
-        elif kind.name == "stored" and kept is not None:
+        elif kind.name in _STORED and kept is not None:
             stored.setdefault(kept.name, []).append(kept)
         if is_own:
             _told(record, event, kind.role, kind.name)

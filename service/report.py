@@ -26,7 +26,7 @@ _MARKS = {"ok": "ok", "known": "ok, as in the source", "failed": "FAILED"}
 _STYLES = {"ok": "green", "known": "yellow", "failed": "bold red"}
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _THOUSAND = 1000
-_NUMBERS = {"rows", "seconds", "columns", "source rows", "target rows", "size", "after"}
+_NUMBERS = {"rows", "seconds", "columns", "source rows", "target rows", "size", "new", "after"}
 
 
 def shown(show: Callable[[View], None]) -> Callable[[View], None]:
@@ -196,26 +196,6 @@ def show_verification(view: View) -> None:
         else Text("Differences found.", "bold red")
     )
     printed(*parts, *_findings(view), Text(f"Run      {view['run']}"))
-
-
-@shown
-def show_snapshots(view: View) -> None:
-    """Print a store's snapshots, newest first."""
-    if not view["snapshots"] and not view["unreadable"]:
-        printed(Text("No snapshots yet. Take one with: junmai-svc backup --source PATH"))
-        return
-    table = table_of("snapshot", "age", "size", "reason", "last proven", "database")
-    for row in view["snapshots"]:
-        proven = row["proven"]
-        table.add_row(
-            Text(row["snapshot"]),
-            aged(datetime.fromisoformat(row["taken"])),
-            sized(row["file_size"]),
-            row["reason"] + (", held" if row["held"] else ""),
-            f"{aged(datetime.fromisoformat(proven))} ago" if proven else "never",
-            Text(row["database"]),
-        )
-    printed(table, *unusable(view))
 
 
 @shown

@@ -96,7 +96,8 @@ def render_page(status: Status) -> bytes:
         script=Markup(_SCRIPT),  # noqa: S704
         icon=_ICONS[status.healthy],
     )
-    return page.encode()
+    # A file's name may be no valid text; that is no reason to show nothing.
+    return page.encode(errors="replace")
 
 
 def headline(status: Status) -> str:

@@ -8,6 +8,7 @@ has `patience` seconds and `LARGEST_REQUEST` bytes to arrive, and as long to be 
 import errno
 import http.client
 import io
+import json
 import re
 import socket
 import socketserver
@@ -15,16 +16,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-import msgspec
-
 from junmai_svc.service.logs import log
 from junmai_svc.service.metrics import CONTENT_TYPE, render_metrics
+from junmai_svc.service.printable import printable
 from junmai_svc.service.status import Status
 from junmai_svc.service.status_page import POLICY, render_page
 from junmai_svc.service.status_view import status_view
@@ -38,7 +39,7 @@ from junmai_svc.storage.errors import (
 )
 
 LARGEST_REQUEST = 16 << 10  # bytes, the headers included
-MOST_AT_ONCE = 16  # connections; a further one is closed
+MOST_AT_ONCE = 64  # connections; a further one is closed
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 _RUN = re.compile(r"/runs/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
@@ -161,6 +162,7 @@ def _translated(error: OSError, listen: str) -> JunmaiError:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = MOST_AT_ONCE
     # On Windows the option would let a second program take the port from the first.
     allow_reuse_address = sys.platform != "win32"
 
@@ -175,7 +177,8 @@ class _Server(ThreadingHTTPServer):
     ) -> None:
         self.tell, self.report, self.hosts, self.patience = tell, report, hosts, patience
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._free = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
@@ -184,16 +187,27 @@ class _Server(ThreadingHTTPServer):
         self.server_name, self.server_port = "localhost", self.server_address[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if self._free.acquire(blocking=False):
+        with self._lock:
+            welcome = len(self._open) < MOST_AT_ONCE
+            if welcome:
+                self._open.add(request)
+        if welcome:
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free.release()
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Listen no more, and answer nobody who has not asked yet: browsers connect ahead."""
+        super().server_close()
+        with self._lock:
+            for connection in self._open:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RD)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         del request, client_address
@@ -309,8 +323,8 @@ def _plain(code: HTTPStatus, text: str = "") -> _Answer:
 def _health(status: Status) -> _Answer:
     if status.healthy:
         return _Answer(HTTPStatus.OK, _TEXT, b"ok\n")
-    reasons = "".join(f"{each.text}\n" for each in status.wrong)
-    return _Answer(HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, reasons.encode())
+    reasons = "".join(f"{printable(each.text)}\n" for each in status.wrong)
+    return _Answer(HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, reasons.encode(errors="replace"))
 
 
 def _report(report: Report, run: str) -> _Answer:
@@ -328,6 +342,6 @@ _ROUTES: Mapping[str, Callable[[Status], _Answer]] = {
     "/healthz": _health,
     "/metrics": lambda status: _Answer(HTTPStatus.OK, CONTENT_TYPE, render_metrics(status)),
     "/status.json": lambda status: _Answer(
-        HTTPStatus.OK, "application/json", msgspec.json.encode(status_view(status)) + b"\n"
+        HTTPStatus.OK, "application/json", f"{json.dumps(status_view(status))}\n".encode()
     ),
 }

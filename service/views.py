@@ -4,8 +4,7 @@ Each has `run` and `status`; the other keys are there where they apply. A findin
 `{check, message, table, key, column, expected, actual, hint, known}`.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 
 from junmai_svc.checks.finding import Report, Verdict
@@ -16,10 +15,9 @@ from junmai_svc.service.migration import Migration, rule_counts
 from junmai_svc.service.plan import MigrationPlan
 from junmai_svc.service.restore import Restored
 from junmai_svc.service.verify import Verification
-from junmai_svc.service.views_prune import unreadable_view
 from junmai_svc.storage.errors import JunmaiError
 from junmai_svc.storage.journal.projection import Run
-from junmai_svc.storage.snapshots.base import Snapshot, Unreadable
+from junmai_svc.storage.snapshots.base import Snapshot
 
 View = dict[str, Any]
 
@@ -212,40 +210,6 @@ def verification_view(result: Verification) -> View:
         ],
         "checks": checks_view(result.report),
         "findings": findings_view(result.report),
-    }
-
-
-def snapshots_view(
-    good: Sequence[Snapshot],
-    bad: Sequence[Unreadable],
-    held: frozenset[str] = frozenset(),
-    proven: Mapping[str, datetime] | None = None,
-) -> View:
-    """The snapshots of a store, newest first, and the manifests that can't be used.
-
-    `proven` says when each was last proven, as far as a journal knows.
-    """
-    known = proven or {}
-    return {
-        "run": None,
-        "status": "listed",
-        "snapshots": [
-            {
-                "snapshot": snapshot.name,
-                "taken": snapshot.manifest.taken.isoformat(),
-                "reason": snapshot.manifest.reason.value,
-                "database": snapshot.manifest.original_path,
-                "file_size": snapshot.manifest.file_size,
-                "checksum": snapshot.manifest.checksum,
-                "layout": snapshot.manifest.layout,
-                "new_bytes": snapshot.manifest.new_bytes,
-                "store": snapshot.store,
-                "held": snapshot.name in held,
-                "proven": known[snapshot.name].isoformat() if snapshot.name in known else None,
-            }
-            for snapshot in good
-        ],
-        "unreadable": unreadable_view(bad),
     }
 
 

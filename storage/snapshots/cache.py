@@ -108,6 +108,11 @@ class StoreCache:
         except OSError:
             return None
 
+    def forget_manifest(self, name: str) -> None:
+        """Forget a manifest. Never fails."""
+        with suppress(OSError):
+            (self._manifests / name).unlink(missing_ok=True)
+
     def keep_manifests(self, names: frozenset[str]) -> None:
         """Forget all manifests but these. Never fails."""
         with suppress(OSError):
