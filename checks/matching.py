@@ -36,16 +36,25 @@ def match_rows(table: TablePair, source: Table) -> Match | None:
     By the target's primary key where that can't be NULL and comes from source columns that are
     unique; else by the rowid where the rowid is carried over.
     """
-    columns = _key_pairs(table)
-    collations = _unique(source, [origin.name for _, origin in columns]) if columns else None
-    if collations is not None:
-        return _by_key(table, source, columns, collations)
+    match = match_by_key(table, source) if is_identified(table.target) else None
+    if match is not None:
+        return match
     ours, theirs = table.target.rowid_name, source.rowid_name
     if table.keeps_rowid and ours is not None and theirs is not None:
         mine, other = node(TARGET_ALIAS, ours), node(SOURCE_ALIAS, theirs)
         on = peewee.Expression(other, "=", mine)
         return Match(on, other, RowName((ours,), (mine,)), RowName((ours,), (other,)))
     return None
+
+
+def match_by_key(table: TablePair, source: Table) -> Match | None:
+    """Return how rows are matched by the target's primary key, or None where they can't be.
+
+    That a key which may be NULL is not is left to the caller to find out.
+    """
+    columns = _key_pairs(table)
+    collations = _unique(source, [origin.name for _, origin in columns]) if columns else None
+    return _by_key(table, source, columns, collations) if collations is not None else None
 
 
 def row_identity(source: Table) -> list[peewee.ColumnBase]:
@@ -57,8 +66,6 @@ def row_identity(source: Table) -> list[peewee.ColumnBase]:
 
 def _key_pairs(table: TablePair) -> list[tuple[Column, Column]]:
     """The target's key columns with their source columns; empty where they can't match rows."""
-    if not is_identified(table.target):
-        return []
     pairs = {fold(pair.target.name): pair for pair in table.columns}
     found = []
     for name in table.target.key:

@@ -74,13 +74,13 @@ def _columns(expected: Table, actual: Table) -> Iterator[Finding]:
     for column in expected.columns:
         other = actual.column(column.name)
         if other is None:
-            yield _finding("Column missing", expected.name, _described(column), "", column.name)
-        elif _described(column) != _described(other):
-            texts = _described(column), _described(other)
+            yield _finding("Column missing", expected.name, described(column), "", column.name)
+        elif described(column) != described(other):
+            texts = described(column), described(other)
             yield _finding("Column differs", expected.name, *texts, column.name)
     for column in actual.columns:
         if expected.column(column.name) is None:
-            yield _finding("Unexpected column", expected.name, "", _described(column), column.name)
+            yield _finding("Unexpected column", expected.name, "", described(column), column.name)
     if should != there and sorted(should) == sorted(there):
         texts = ", ".join(should), ", ".join(there)
         yield _finding("Order of columns differs", expected.name, *texts)
@@ -119,7 +119,8 @@ def _definitions(
             yield _finding(f"Unexpected {what}", each.name, "", f"a {what}")
 
 
-def _described(column: Column) -> str:
+def described(column: Column) -> str:
+    """Return what a column declares, on one line."""
     parts = [
         column.declared_type,
         "NOT NULL" if column.not_null else "",

@@ -9,7 +9,7 @@ from junmai_svc.storage.backends.base import Backend
 from junmai_svc.storage.errors import IntegrityError, NotFoundError
 from junmai_svc.storage.files import sha256_of
 from junmai_svc.storage.snapshots.base import Snapshot, Unreadable
-from junmai_svc.storage.snapshots.manifest import read_manifest
+from junmai_svc.storage.snapshots.manifest import NAME, read_manifest
 
 STEP = 8 << 20
 COPY_HINT = (
@@ -52,6 +52,16 @@ def unusable(found: Unreadable, *, local: bool) -> StoreFinding:
     manifest = snapshot.manifest
     hit = Hit(snapshot.name, manifest.original_path, (range(manifest.file_size),))
     return StoreFinding("image", _image(snapshot), problem.message, (hit,), COPY_HINT)
+
+
+def unlisted(folder: Path) -> list[str]:
+    """The images in a local folder that have no manifest; somebody may have put them there.
+
+    Raises:
+        OSError: the folder can't be read.
+    """
+    images = (path for path in folder.glob("*_backup_*.db") if NAME.fullmatch(path.stem))
+    return sorted(path.name for path in images if not path.with_suffix(".json").exists())
 
 
 def without_image(found: Unreadable) -> Snapshot | None:

@@ -10,7 +10,7 @@ from random import SystemRandom
 
 from junmai_svc.checks.block_store import Structure, examine_packs, findings, look
 from junmai_svc.checks.store_report import StoreReport
-from junmai_svc.checks.whole_store import check_images, unusable
+from junmai_svc.checks.whole_store import check_images, unlisted, unusable
 from junmai_svc.service.context import Context
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.storage.databases.failures import translated
@@ -153,6 +153,10 @@ def _examine_images(context: Context, store: SnapshotStore, share: float) -> Sto
     found += [unusable(each, local=isinstance(store, FileStore)) for each in bad]
     orphans = store.garbage((), context.clock())
     notes = [_garbage_note(len(orphans.objects), orphans.size)] if orphans.objects else []
+    notes += [
+        f"{name} has no manifest: it is no snapshot, and is left alone"
+        for name in (unlisted(store.folder) if isinstance(store, FileStore) else ())
+    ]
     whole = share >= EVERYTHING
     return StoreReport(tuple(sorted(sizes)), len(sizes), total, whole, tuple(found), tuple(notes))
 

@@ -4,6 +4,7 @@ Order: manifest, bytes copied beside the target while they are hashed, SQLite's 
 then a snapshot of what is to be replaced while nobody can write it, then the switch.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -53,6 +54,16 @@ class Found:
 
 
 def choose(context: Context, which: Which, target: Path | None) -> Found:
+    """Return the snapshot that is meant, from the first store of the context that has it.
+
+    Raises:
+        NotFoundError: there is none.
+        IntegrityError: it has no manifest, or one that can't be used.
+    """
+    return choose_from(context.stores, which, target)
+
+
+def choose_from(stores: Sequence[SnapshotStore], which: Which, target: Path | None) -> Found:
     """Return the snapshot that is meant, from the first store that has it.
 
     Where no name is given, the snapshots of a database with the file name of `target` come first.
@@ -71,7 +82,7 @@ def choose(context: Context, which: Which, target: Path | None) -> Found:
             f"Backup not found: {which.reference}", "Check the path to the backup file."
         )
     missing: NotFoundError | None = None
-    for store in context.stores:
+    for store in stores:
         try:
             with translated("read the snapshots in", store.url):
                 if which.at is None:

@@ -46,7 +46,7 @@ def verify_databases(context: Context, source: Path, target: Path) -> Verificati
     start = {"source": str(source), "target": str(target)}
     with (
         operation(context.journal, "verification", source, start=start) as this,
-        _scratch() as folder,
+        scratch() as folder,
     ):
         before, after = folder / "source.db", folder / "target.db"
         schemas = image_of(context, source, before), image_of(context, target, after)
@@ -91,7 +91,7 @@ def verify_snapshot(context: Context, found: Found) -> Verification:
     start = {"snapshot": snapshot.name, "source": snapshot.place}
     with (
         operation(context.journal, "verification", Path(snapshot.place), start=start) as this,
-        _scratch() as folder,
+        scratch() as folder,
     ):
         copy = folder / "image.db"
         results = [_read_back(context, found, copy)]
@@ -137,8 +137,8 @@ def _soundness(image: Path, of: Path) -> CheckResult:
 
 
 @contextmanager
-def _scratch() -> Iterator[Path]:
-    """A folder for images, gone at the end."""
+def scratch() -> Iterator[Path]:
+    """Yield a folder for images, gone at the end."""
     with (
         translated("make room for the images in", tempfile.gettempdir()),
         tempfile.TemporaryDirectory(prefix="junmai-svc-") as folder,

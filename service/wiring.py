@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from junmai_svc.service import report
-from junmai_svc.service.configuration_file import Loaded
+from junmai_svc.service.configuration.file import Loaded
 from junmai_svc.service.context import Context, StoreProblem, now
 from junmai_svc.service.progress import Progress
 from junmai_svc.service.publish import publish_all
@@ -182,15 +182,51 @@ def reading_store(
         NotFoundError: there is no such store.
         JunmaiError: the journal or the store can't be opened.
     """
-    named = named or usual_store()
-    _require_there(loaded, named)
-    store = open_store(loaded, named[0], now)
+    with (
+        reading_stores(named[:1], loaded) as (stores, _none_down),
+        journal_beside(journal, named[:1], loaded) as opened,
+    ):
+        yield stores[0], opened
+
+
+@contextmanager
+def reading_stores(
+    named: Sequence[Named], loaded: Loaded | None
+) -> Iterator[tuple[tuple[SnapshotStore, ...], tuple[StoreProblem, ...]]]:
+    """Open stores that are there to look at them; of several, those that can't be are `down`.
+
+    None stand for the usual place.
+
+    Raises:
+        NotFoundError: there is no store.
+        JunmaiError: none of the stores can be opened.
+    """
+
+    def open_one(each: Named) -> SnapshotStore:
+        _require_there(loaded, [each])
+        return open_store(loaded, each, now)
+
+    opened, down = _opened(named or usual_store(), open_one)
     try:
-        usual = default_journal(_database_beside(loaded, named[0]))
-        with journal_if_there(journal, usual) as opened:
-            yield store, opened
+        yield opened, down
     finally:
-        store.backend.close()
+        for store in opened:
+            store.backend.close()
+
+
+@contextmanager
+def journal_beside(
+    journal: Path | None, named: Sequence[Named], loaded: Loaded | None
+) -> Iterator[Journal | None]:
+    """Open the named journal, or the one beside the first store that has one, to read it.
+
+    Raises:
+        JunmaiError: it can't be read.
+    """
+    usual = [default_journal(_database_beside(loaded, each)) for each in named or usual_store()]
+    beside = next((path for path in usual if path.exists()), usual[0])
+    with journal_if_there(journal, beside) as known:
+        yield known
 
 
 def usual_store() -> list[Named]:

@@ -134,6 +134,8 @@ def running(path: str, profile: Path) -> Iterator[Browser]:
         str(their_out),
         path,
         "--headless",
+        # It can't be had as root, nor where user namespaces are closed; all it sees is our page.
+        "--no-sandbox",
         "--disable-gpu",
         "--hide-scrollbars",
         "--disable-dev-shm-usage",
@@ -143,8 +145,6 @@ def running(path: str, profile: Path) -> Iterator[Browser]:
         f"--user-data-dir={profile}",
         "--remote-debugging-pipe",
     ]
-    if os.geteuid() == 0:
-        command.append("--no-sandbox")
     program = subprocess.Popen(
         command,
         pass_fds=(their_in, their_out),

@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from junmai_svc.service.observation import (
+from junmai_svc.service.status.observation import (
     Job,
     JobOutcome,
     JournalFacts,
@@ -206,7 +206,7 @@ def failing() -> Observation:
         ),
         listings=(
             Listing("local", NOW, (*own, *notes), unreadable=("junmai_backup_20261101_000000",)),
-            Listing("offsite", NOW - 26 * HOUR, own[:-27], problem=failure),
+            Listing("offsite", NOW - timedelta(minutes=4), own[:-27], problem=failure),
         ),
         proofs=(
             *good.proofs,

@@ -15,7 +15,7 @@ from junmai_svc.service.context import Context
 from junmai_svc.service.prune import plan_prune, prune
 from junmai_svc.service.repair import Sources, repair
 from junmai_svc.service.retention import Policy
-from junmai_svc.service.views_check import check_view, repair_view
+from junmai_svc.service.views.check import check_view, repair_view
 from junmai_svc.storage.backends.local import LocalBackend
 from junmai_svc.storage.errors import NotFoundError
 from junmai_svc.storage.journal.journal import Journal
@@ -190,6 +190,18 @@ def test_whole_images_are_put_back_from_another_store(
     assert (done.after.findings, done.put_back) == ((), (image.name,))
     assert fetched(store, tmp_path) == good
     assert check(alone, EVERYTHING).report.findings == ()
+
+
+def test_an_image_without_a_manifest_is_told_and_left_alone(context: Context, source: Path) -> None:
+    alone = over(context, context.stores[1])
+    image = backup(alone, source, Reason.MANUAL).snapshot.image
+    assert image is not None
+    image.with_suffix(".json").unlink()
+    done = check(alone, EVERYTHING)
+    assert (done.report.findings, len(done.report.notes)) == ((), 1)
+    assert image.name in done.report.notes[0]
+    prune(alone, Policy(keep_within=None, keep_last=0))
+    assert image.exists()
 
 
 def test_a_manifest_is_put_back_as_this_machine_has_it(

@@ -22,9 +22,10 @@ from tests.harness.statuses import (
     well,
 )
 
-from junmai_svc.service.attention import Level
-from junmai_svc.service.coverage import Coverage, State
-from junmai_svc.service.observation import (
+from junmai_svc.service.status.attention import Level
+from junmai_svc.service.status.coverage import Coverage, State
+from junmai_svc.service.status.fold import Status, fold_status
+from junmai_svc.service.status.observation import (
     JobOutcome,
     JournalFacts,
     Listing,
@@ -34,7 +35,6 @@ from junmai_svc.service.observation import (
     StoredSnapshot,
     Watched,
 )
-from junmai_svc.service.status import Status, fold_status
 from junmai_svc.storage.snapshots.manifest import Reason
 
 MINUTE = timedelta(minutes=1)
@@ -128,9 +128,13 @@ def test_a_store_that_does_not_answer_leaves_nothing_ok() -> None:
     listing = Listing("local", NOW - HOUR, (taken(10 * MINUTE),), problem="no route to host")
     status = fold_status(seen(listings=(listing,)))
     assert status.state is State.UNKNOWN
-    assert texts(status) == [
-        "The store local could not be read since 2026-11-23 11:17 UTC: no route to host."
-    ]
+    assert texts(status) == ["The store local could not be read 60 minutes ago: no route to host."]
+
+
+def test_a_store_that_never_answered_is_not_said_to_be_empty() -> None:
+    status = fold_status(seen(listings=(Listing("local", NOW, problem="no route to host"),)))
+    assert status.state is State.UNKNOWN
+    assert texts(status) == ["The store local could not be read just now: no route to host."]
 
 
 def test_a_failed_backup_is_failing_until_a_good_one_comes() -> None:

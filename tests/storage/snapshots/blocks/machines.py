@@ -118,6 +118,30 @@ def listed(place: Place) -> list[str]:
     ]
 
 
+Then = Callable[[str, str], None]
+TO_ITS_END = 1_000
+
+
+def each_pausing_once(
+    first: str,
+    second: str,
+    play: Callable[[list[tuple[str, int]]], dict[str, int]],
+    every: int = 1,
+) -> None:
+    """Play the scripts in which one works up to a step, the other up to one, then both end.
+
+    Of the pairs of steps only `every` so many-th is played, which all steps have a part in.
+    """
+    longest: dict[str, int] = {}
+    for order in ((first, second), (second, first)):
+        steps = play([(who, TO_ITS_END) for who in order])
+        longest |= {who: max(number, longest.get(who, 0)) for who, number in steps.items()}
+    assert min(longest.values()) >= 9
+    for pause in range(longest[first] + 1):
+        for other in range(-pause % every, longest[second] + 1, every):
+            play([(first, pause), (second, other), (first, TO_ITS_END), (second, TO_ITS_END)])
+
+
 @dataclass
 class Turns:
     """Programs in threads of which one runs at a time: who goes on after each step is drawn.
@@ -174,6 +198,21 @@ class Turns:
         for thread in threads:
             thread.join()
         return raised
+
+    def counting(self, who: str, steps: dict[str, int], then: Then) -> Callable[[str, str], None]:
+        """A `pause` that counts a program's steps and tells `then` of the one that came before."""
+        inner = self.pause(who)
+        last = [("", "")]
+        steps[who] = 0
+
+        def pause(verb: str, name: str) -> None:
+            if who in self.living:
+                steps[who] += 1
+                then(*last[0])
+                last[0] = (verb, name)
+            inner(verb, name)
+
+        return pause
 
     def _draw(self) -> None:
         while self.script:

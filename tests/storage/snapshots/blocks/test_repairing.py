@@ -1,16 +1,22 @@
 """Repair: good blocks are saved, lost ones found where they are, the rest is told."""
 
 from contextlib import suppress
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from random import Random
+from uuid import uuid4
 
 import pytest
 from tests.contracts.memory import LIKE_S3, At, Fault, Killed, Place
 from tests.storage.snapshots.blocks.machines import (
+    BEGIN,
     DAY,
     HOUR,
     Clock,
     Machine,
+    Turns,
+    each_pausing_once,
     image_of,
     name_of,
 )
@@ -18,7 +24,13 @@ from tests.storage.snapshots.blocks.machines import (
 from junmai_svc.checks.block_store import examine_packs, findings, look
 from junmai_svc.storage.errors import IntegrityError, JunmaiError
 from junmai_svc.storage.snapshots.blocks import collecting, images, reading, surveying
-from junmai_svc.storage.snapshots.blocks.places import MAPS, MARKS, PACKS, QUARANTINE
+from junmai_svc.storage.snapshots.blocks.places import (
+    MAPS,
+    MARKS,
+    PACKS,
+    PENDING_MAPS,
+    QUARANTINE,
+)
 from junmai_svc.storage.snapshots.blocks.repairing import Mended, Repair
 from junmai_svc.storage.snapshots.blocks.sealing import Seal
 
@@ -221,6 +233,75 @@ def test_a_writer_that_has_its_eye_on_a_damaged_pack_stores_its_blocks_anew(
     assert stored
     for name, content in ((A, FIRST), (B, SECOND), (C, SECOND)):
         assert machine.restore(name) == content
+
+
+@pytest.mark.parametrize("first", ["repairer", "writer"])
+def test_a_repair_and_a_writer_may_pause_at_any_step_for_the_other_to_go_on(
+    first: str, quick_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer wants good blocks of the damaged pack; whatever is listed in the end restores."""
+    for module in (images, surveying, collecting, reading):
+        monkeypatch.setattr(module, "FETCHES", 1)
+    # Two frames, of which the first is damaged; the writer needs blocks of the second.
+    old, new = image_of(range(300)), image_of(range(256, 300))
+
+    def play(script: list[tuple[str, int]]) -> dict[str, int]:
+        folder = quick_folder / uuid4().hex
+        folder.mkdir()
+        place = Place(LIKE_S3, Clock(), slow_copies=True)
+        turns = Turns(Random(0), script=script)  # noqa: S311  # it draws nothing
+        steps: dict[str, int] = {}
+        repairer, writer = (
+            Machine(place, folder / who, pause=turns.counting(who, steps, lambda *_: None))
+            for who in ("repairer", "writer")
+        )
+        repairer.backup(A, old)
+        damage(repairer, packs(place)[0], 40)
+        done = {
+            "repairer": lambda: repaired(repairer, old),
+            "writer": lambda: writer.backup(B, new),
+        }
+        assert turns.run(done) == {}
+        looker = Machine(place, folder / "looker")
+        assert (looker.restore(A), looker.restore(B)) == (old, new), script
+        return steps
+
+    each_pausing_once(first, "writer" if first == "repairer" else "repairer", play, every=7)
+
+
+def test_a_damaged_pack_stays_where_a_locked_map_names_good_blocks_of_it(
+    place: Place, quick_folder: Path, seal: Seal
+) -> None:
+    until = BEGIN + 9 * DAY
+    machine = Machine(place, quick_folder / "m", seal=seal, retain_until=lambda: until)
+    only_good = image_of(range(256, 600))
+    machine.backup(A, FIRST)
+    machine.backup(B, only_good)
+    [large] = packs(place)
+    held = place.objects[large]
+    content = bytearray(held.content)
+    content[40] ^= 1
+    place.objects[large] = replace(held, content=bytes(content))
+    done = repaired(machine, FIRST)
+    assert (done.maps, done.quarantined) == (0, ())
+    assert done.left == (large.rpartition("/")[2],)
+    assert machine.restore(B) == only_good
+
+
+def test_a_damaged_pack_stays_where_a_new_version_of_a_map_is_about_to_name_it(
+    machine: Machine, place: Place
+) -> None:
+    """Somebody is just rewriting packs, and has paused."""
+    large, _small = packs(place)
+    damage(machine, large, 40)
+    name = look(machine.images).manifests[A].map
+    pending = f"{PENDING_MAPS}somebody/{name}"
+    machine.backend.put(pending, machine.backend.get(f"{MAPS}{name}", 1 << 20))
+    assert repaired(machine, FIRST).left == (large.rpartition("/")[2],)
+    assert (machine.restore(A), machine.restore(B)) == (FIRST, SECOND)
+    machine.backend.delete(pending)
+    assert len(repaired(machine).quarantined) == 1
+    assert (machine.restore(A), machine.restore(B)) == (FIRST, SECOND)
 
 
 @pytest.mark.parametrize("fault", [Fault.KILL, Fault.LOSE])
