@@ -2,15 +2,20 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 
 from junmai_svc.checks.store_report import Hit, StoreFinding
 from junmai_svc.storage.backends.base import Backend
 from junmai_svc.storage.errors import IntegrityError, NotFoundError
 from junmai_svc.storage.files import sha256_of
-from junmai_svc.storage.snapshots.base import Snapshot
+from junmai_svc.storage.snapshots.base import Snapshot, Unreadable
+from junmai_svc.storage.snapshots.manifest import NAME, read_manifest
 
 STEP = 8 << 20
-COPY_HINT = "Restore another snapshot, or copy this one from another store."
+COPY_HINT = (
+    "Restore another snapshot; `junmai-svc check --repair --from STORE` puts this one back from"
+    " another store that has it."
+)
 
 Tick = Callable[[int], None]
 
@@ -32,6 +37,44 @@ def check_images(
             hit = Hit(snapshot.name, manifest.original_path, (range(manifest.file_size),))
             found.append(StoreFinding("image", _image(snapshot), problem, (hit,), COPY_HINT))
     return found
+
+
+def unusable(found: Unreadable, *, local: bool) -> StoreFinding:
+    """The finding for what can't be used: a bad manifest or, in a `local` folder, a missing image.
+
+    Raises:
+        OSError: the folder can't be read.
+    """
+    problem = found.problem
+    snapshot = without_image(found) if local else None
+    if snapshot is None:
+        return StoreFinding("manifest", found.manifest, problem.message, (), problem.hint)
+    manifest = snapshot.manifest
+    hit = Hit(snapshot.name, manifest.original_path, (range(manifest.file_size),))
+    return StoreFinding("image", _image(snapshot), problem.message, (hit,), COPY_HINT)
+
+
+def unlisted(folder: Path) -> list[str]:
+    """The images in a local folder that have no manifest; somebody may have put them there.
+
+    Raises:
+        OSError: the folder can't be read.
+    """
+    images = (path for path in folder.glob("*_backup_*.db") if NAME.fullmatch(path.stem))
+    return sorted(path.name for path in images if not path.with_suffix(".json").exists())
+
+
+def without_image(found: Unreadable) -> Snapshot | None:
+    """The snapshot in a local folder whose manifest is good and whose image is gone, if it is one.
+
+    Raises:
+        OSError: the folder can't be read.
+    """
+    path = Path(found.manifest)
+    try:
+        return Snapshot(read_manifest(path), path.with_suffix(".db"), str(path.parent))
+    except IntegrityError:
+        return None
 
 
 def _problem(backend: Backend, snapshot: Snapshot, tick: Tick | None, *, read: bool) -> str | None:

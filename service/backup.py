@@ -34,8 +34,8 @@ from junmai_svc.storage.errors import (
     NoSpaceError,
     StorageUnavailableError,
 )
-from junmai_svc.storage.files import copy_permissions, identity_of
-from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Staged
+from junmai_svc.storage.files import copy_permissions, identity_of, sha256_of
+from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Staged, Tick, checked
 from junmai_svc.storage.snapshots.manifest import (
     FORMAT,
     STAMP,
@@ -262,6 +262,10 @@ def _store(
     failed: list[StoreProblem],
 ) -> tuple[tuple[Snapshot, ...], Path]:
     """Store the image in every store that works; return the snapshots and where the image lies."""
+
+    def announce(claim: Staged) -> None:
+        this.record("staged", scratch=str(claim.image))
+
     stored: dict[str, Snapshot] = {}
     image = taken.staged.image
     tried = {each.store for each in failed}
@@ -272,13 +276,12 @@ def _store(
             with (
                 translated("write a backup into", store.url),
                 context.progress.step(f"Storing in {store.url}", size, "bytes") as tick,
-                unbroken(),
             ):
                 if store is taken.store:
-                    snapshot = store.commit(taken.staged, manifest, tick)
+                    snapshot = _commit(store, taken.staged, manifest, tick)
                     image = snapshot.image or image
                 else:
-                    snapshot = store.put(image, manifest, tick)
+                    snapshot = store.put(image, manifest, tick, announce)
         except InterruptedRunError:
             raise
         except JunmaiError as problem:
@@ -297,6 +300,18 @@ def _store(
     if not stored:
         raise failed[-1].problem
     return tuple(stored[s.url] for s in context.stores if s.url in stored), image
+
+
+def _commit(
+    store: SnapshotStore, staged: Staged, manifest: Manifest, tick: Tick | None
+) -> Snapshot:
+    """Commit a staged image; a signal comes before it is a snapshot in its folder, or after."""
+    if not isinstance(store, FileStore):
+        return store.commit(staged, manifest, tick)
+    # What takes long comes first: a signal need not wait for it.
+    manifest = checked(manifest, sha256_of(staged.image, tick), staged.image)
+    with unbroken():
+        return store.commit(staged, manifest)
 
 
 def _failure(this: Operation, store: SnapshotStore, problem: JunmaiError) -> StoreProblem:

@@ -9,14 +9,17 @@ from pathlib import Path
 from random import SystemRandom
 
 from junmai_svc.checks.block_store import Structure, examine_packs, findings, look
-from junmai_svc.checks.store_report import StoreFinding, StoreReport
-from junmai_svc.checks.whole_store import check_images
+from junmai_svc.checks.store_report import StoreReport
+from junmai_svc.checks.whole_store import check_images, unlisted, unusable
 from junmai_svc.service.context import Context
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.snapshots.base import SnapshotStore
+from junmai_svc.storage.snapshots.blocks.examining import Damage
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
+from junmai_svc.storage.snapshots.blocks.places import pack_object
 from junmai_svc.storage.snapshots.objects import ObjectStore
+from junmai_svc.storage.snapshots.store import FileStore
 
 EVERYTHING = 1.0
 STRUCTURE = 0.0
@@ -34,6 +37,15 @@ class Checked:
     run: str
     store: str
     report: StoreReport
+
+
+@dataclass(frozen=True)
+class BlockLook:
+    """A look at a store of blocks: the report, what the store says of itself, damaged packs."""
+
+    report: StoreReport
+    structure: Structure
+    damages: tuple[Damage, ...]
 
 
 def check(context: Context, share: float = STRUCTURE) -> Checked:
@@ -64,6 +76,15 @@ def examine(context: Context, store: SnapshotStore, share: float) -> StoreReport
     images = blocks_of(store)
     if images is None:
         return _examine_images(context, store, share)
+    return examine_blocks(context, images, share).report
+
+
+def examine_blocks(context: Context, images: BlockImages, share: float) -> BlockLook:
+    """Return what there is to say about a store of blocks; records nothing.
+
+    Raises:
+        JunmaiError: the store can't be read.
+    """
     before = look(images)
     chosen = _chosen(sorted(before.stored), share)
     total = sum(before.stored[name] for name in chosen)
@@ -72,7 +93,7 @@ def examine(context: Context, store: SnapshotStore, share: float) -> StoreReport
     suspicious = damages or before.unreadable or before.bad_maps
     after = look(images) if suspicious else before
     found = tuple(findings(images, before, damages, after)) if suspicious else ()
-    return StoreReport(
+    report = StoreReport(
         tuple(sorted(before.manifests)),
         len(before.stored),
         total,
@@ -80,6 +101,9 @@ def examine(context: Context, store: SnapshotStore, share: float) -> StoreReport
         found,
         tuple(_notes(context, images, before)),
     )
+    confirmed = {finding.name for finding in found}
+    damaged = tuple(each for each in damages if pack_object(each.pack) in confirmed)
+    return BlockLook(report, after, damaged)
 
 
 def blocks_of(store: SnapshotStore) -> BlockImages | None:
@@ -126,12 +150,13 @@ def _examine_images(context: Context, store: SnapshotStore, share: float) -> Sto
     total = sum(sizes[name] for name in chosen)
     with context.progress.step("Reading images", max(1, total), "bytes") as tick:
         found = check_images(store.backend, good, chosen, tick)
-    found += [
-        StoreFinding("manifest", each.manifest, each.problem.message, (), each.problem.hint)
-        for each in bad
-    ]
+    found += [unusable(each, local=isinstance(store, FileStore)) for each in bad]
     orphans = store.garbage((), context.clock())
     notes = [_garbage_note(len(orphans.objects), orphans.size)] if orphans.objects else []
+    notes += [
+        f"{name} has no manifest: it is no snapshot, and is left alone"
+        for name in (unlisted(store.folder) if isinstance(store, FileStore) else ())
+    ]
     whole = share >= EVERYTHING
     return StoreReport(tuple(sorted(sizes)), len(sizes), total, whole, tuple(found), tuple(notes))
 

@@ -12,6 +12,8 @@ from typing import TextIO
 
 # How many lines may be written between two looks at whether the file is still the named one.
 LOOK_EVERY = 50
+# How long to wait for another writer that is just renaming, in seconds.
+PATIENCE = 5.0
 
 
 class RotatingFile:
@@ -73,8 +75,17 @@ class RotatingFile:
         return (named.st_dev, named.st_ino) == (own.st_dev, own.st_ino)
 
     def _rotate(self) -> None:
-        """Rename the file and begin a new one; where that fails the old one goes on growing."""
-        with suppress(OSError):
+        """Rename the file and begin a new one; where that fails the old one goes on growing.
+
+        One writer at a time: two that shift at once would put one older file over another.
+        """
+        from filelock import FileLock, Timeout  # noqa: PLC0415  # rarely needed
+
+        lock = self._path.with_name(f".{self._path.name}.lock")
+        with (
+            suppress(OSError, Timeout),
+            FileLock(lock, timeout=PATIENCE, fallback_to_soft=False),
+        ):
             if self._is_current():
                 # Windows renames no file that is open.
                 self._file.close()

@@ -26,7 +26,16 @@ from junmai_svc.storage.journal.liveness import RunLock
 from junmai_svc.storage.journal.uuid7 import uuid7
 
 Kind = Literal[
-    "backup", "migration", "restore", "verification", "check", "prune", "drill", "daemon", "replay"
+    "backup",
+    "migration",
+    "restore",
+    "verification",
+    "check",
+    "copy",
+    "prune",
+    "drill",
+    "daemon",
+    "replay",
 ]
 
 
@@ -90,13 +99,15 @@ class Operation:
 def operation(
     journal: Journal,
     kind: Kind,
-    database: Path,
+    database: Path | str,
     *,
     start: Mapping[str, Any],
     exclusive: bool = False,
     parent: Operation | None = None,
 ) -> Iterator[Operation]:
     """Run the block as one recorded operation on `database`; `start` is what its first event says.
+
+    A store's address may stand for a database, where nothing exclusive is done.
 
     An `exclusive` one holds the database's lease, so that no other can be at work on it. A block
     that raises ends the stream as failed; one that ends without `finish` is a bug.
@@ -115,7 +126,7 @@ def operation(
             stack.enter_context(structlog.contextvars.bound_contextvars(run=run, command=kind))
             close_abandoned(journal)
             if exclusive:
-                identity = register_database(journal, database, run)
+                identity = register_database(journal, Path(database), run)
                 take_lease(journal, identity, run)
                 stack.callback(_release, journal, identity, run)
         this = Operation(journal, kind, run, parent.correlation if parent else run)

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import msgspec
 
-from junmai_svc.service.configuration import StoreSection
-from junmai_svc.service.configuration_checks import s3_options
-from junmai_svc.service.configuration_file import Loaded
+from junmai_svc.service.configuration.checks import s3_options
+from junmai_svc.service.configuration.file import Loaded
+from junmai_svc.service.configuration.form import StoreSection
 from junmai_svc.service.logs import log
 from junmai_svc.service.settings import cache_folder, counted_from
 from junmai_svc.storage.backends.base import Backend
 from junmai_svc.storage.backends.locate import folder_at, locate
 from junmai_svc.storage.backends.options import S3Options
 from junmai_svc.storage.databases.failures import translated
-from junmai_svc.storage.errors import NotFoundError, UsageError
+from junmai_svc.storage.errors import IntegrityError, NotFoundError, UsageError
 from junmai_svc.storage.snapshots.base import SnapshotStore
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
 from junmai_svc.storage.snapshots.blocks.keys import (
@@ -30,9 +30,11 @@ from junmai_svc.storage.snapshots.blocks.keys import (
     unwrap,
     wrap,
 )
+from junmai_svc.storage.snapshots.blocks.places import PACKS, SNAPSHOTS
 from junmai_svc.storage.snapshots.blocks.sealing import Seal, Unsealed
 from junmai_svc.storage.snapshots.cache import StoreCache
 from junmai_svc.storage.snapshots.description import (
+    NAME,
     Description,
     Layout,
     describe,
@@ -81,6 +83,8 @@ def place_of(loaded: Loaded | None, named: Named) -> Place:
     Raises:
         UsageError: the address or an option can't be used.
     """
+    if not named.address:
+        raise UsageError("No store is named", "Name a folder, an address or a configured name.")
     section = loaded.configuration.stores.get(named.address) if loaded else None
     if section is None or loaded is None or named.is_folder:
         section, origin = StoreSection(url=named.address), Path()
@@ -126,12 +130,15 @@ def open_store(
 
     Raises:
         NotFoundError: there is no such store, and it is not to be made.
+        IntegrityError: its description is damaged, or gone.
         UsageError: it can't be named like this, or is sealed and no key is named, or the reverse.
         AccessDeniedError: the key is not the store's, or the place refuses.
         JunmaiError: the place can't be used.
     """
     place = place_of(loaded, named)
     description = read_description(place.backend)
+    if description is None:
+        refuse_remains(place.backend)
     if place.folder is not None and _is_folder_of_images(place, named, description, create=create):
         return FileStore(place.folder)
     if description is None:
@@ -150,6 +157,21 @@ def open_store(
         else WholeImages(backend)
     )
     return ObjectStore(backend, images, seal, cache, lambda: place.options.retain_until(when()))
+
+
+def refuse_remains(backend: Backend) -> None:
+    """Refuse a place without a description where blocks lie: a new one would lose them all.
+
+    Raises:
+        IntegrityError: the description of the store there is gone.
+        JunmaiError: the place can't be listed.
+    """
+    if any(True for kind in (SNAPSHOTS, PACKS) for _found in backend.list(kind)):
+        raise IntegrityError(
+            f"{NAME} of {backend.url} is gone, which describes it and holds a sealed store's key",
+            "Put it back from a copy; a store that is not sealed can be copied file by file to a"
+            " new one. Nothing was changed.",
+        )
 
 
 def make_store(place: Place, when: datetime) -> Description:

@@ -15,7 +15,6 @@ import msgspec
 from junmai_svc.service.context import Context
 from junmai_svc.service.operation import Operation
 from junmai_svc.service.publish import checkpoint_text
-from junmai_svc.service.signals import unbroken
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.footprint import Footprint, footprint_of
 from junmai_svc.storage.errors import (
@@ -96,7 +95,7 @@ def store_again(
             checkpoint=checkpoint_text(context.journal),
         )
         try:
-            with translated("write a backup into", store.url), unbroken():
+            with translated("write a backup into", store.url):
                 again = store.again(last, manifest)
         except InterruptedRunError:
             raise

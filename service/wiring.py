@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from junmai_svc.service import report
-from junmai_svc.service.configuration_file import Loaded
+from junmai_svc.service.configuration.file import Loaded
 from junmai_svc.service.context import Context, StoreProblem, now
 from junmai_svc.service.progress import Progress
 from junmai_svc.service.publish import publish_all
@@ -24,7 +24,7 @@ from junmai_svc.service.signals import unbroken
 from junmai_svc.service.stores import Named, open_store, place_of
 from junmai_svc.service.version import __version__
 from junmai_svc.storage.databases import interruption
-from junmai_svc.storage.errors import JunmaiError
+from junmai_svc.storage.errors import JunmaiError, NotFoundError, UsageError
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.keyring import key_path
 from junmai_svc.storage.journal.rotation import history_of
@@ -112,6 +112,64 @@ def store_context(
     database = _database_beside(loaded, named[0])
     with context_for(journal, database, named, loaded, progress, create=False) as context:
         yield context
+
+
+@contextmanager
+def copying(
+    journal: Path | None, source: Named, target: Named, loaded: Loaded | None, progress: Progress
+) -> Iterator[tuple[Context, Context]]:
+    """Open a store that is there and one to copy to, which is made if need be; and the journal.
+
+    Each has a context, and both the same journal: the usual one is beside the first that is a local
+    folder.
+
+    Raises:
+        NotFoundError: there is no such store to copy from.
+        UsageError: both are the same.
+        JunmaiError: the journal or a store can't be opened.
+    """
+    _require_there(loaded, [source])
+    folder = next(filter(None, (place_of(loaded, each).folder for each in (source, target))), None)
+    beside = database_beside(folder) if folder is not None else Path("database")
+    with ExitStack() as stack:
+        opened = []
+        for named, create in ((source, False), (target, True)):
+            opened.append(open_store(loaded, named, now, create=create))
+            stack.callback(opened[-1].backend.close)
+        if opened[0].backend.url == opened[1].backend.url:
+            raise UsageError(f"Both stores are {opened[0].url}", "Name another store as --to.")
+        held = stack.enter_context(open_journal(journal or default_journal(beside), create=True))
+        own = (
+            Context(held, (store,), progress, now, cache=cache_folder(loaded)) for store in opened
+        )
+        both = Context(held, tuple(opened), progress, now)
+        try:
+            yield next(own), next(own)
+        finally:
+            _publish(both)
+
+
+@contextmanager
+def looking_at_two(
+    source: Named, target: Named, loaded: Loaded | None
+) -> Iterator[tuple[SnapshotStore, SnapshotStore | None]]:
+    """Open a store that is there and another one, None where that is not made yet.
+
+    Raises:
+        NotFoundError: there is no such store to copy from.
+        JunmaiError: a store can't be opened.
+    """
+    _require_there(loaded, [source])
+    with ExitStack() as stack:
+        here = open_store(loaded, source, now)
+        stack.callback(here.backend.close)
+        try:
+            there: SnapshotStore | None = open_store(loaded, target, now)
+        except NotFoundError:
+            there = None
+        if there is not None:
+            stack.callback(there.backend.close)
+        yield here, there
 
 
 @contextmanager

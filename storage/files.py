@@ -45,17 +45,20 @@ def sha256_of(path: Path, tick: Callable[[int], None] | None = None) -> str:
     return digest.hexdigest()
 
 
-def copy_hashing(source: Path, staged: Path, tick: Callable[[int], None] | None = None) -> str:
+def copy_hashing(
+    source: Path, staged: Path, tick: Callable[[int], None] | None = None, *, new: bool = True
+) -> str:
     """Copy a file's bytes into a staged file, durably, and return the copy's SHA-256 in hex.
 
-    The staged file must not exist. On return its content is on disk, its name is not yet. Hashed is
-    what the copy reads as, so that a write which was lost shows.
+    The staged file must not exist; where it is not `new`, it is there and empty. On return its
+    content is on disk, its name is not yet. Hashed is what the copy reads as, so that a write which
+    was lost shows.
 
     Raises:
         OSError: one of the two can't be read or written.
     """
-    digest = hashlib.sha256()
-    with source.open("rb", buffering=0) as file, staged.open("x+b", buffering=0) as copy:
+    digest, mode = hashlib.sha256(), "x+b" if new else "r+b"
+    with source.open("rb", buffering=0) as file, staged.open(mode, buffering=0) as copy:
         while chunk := file.read(CHUNK):
             view = memoryview(chunk)
             while view:

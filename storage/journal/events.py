@@ -21,6 +21,7 @@ _NAMES = {
     "restore": "requested pre_restore_backup_taken staged digests_matched"
     " switched* failed* abandoned*",
     "verification": "started completed* mismatch_found* failed* abandoned*",
+    "copy": "started staged copied not_copied completed* failed* abandoned*",
     "check": "started finding examined repaired completed* damage_found* failed* abandoned*",
     "prune": "planned snapshot_deleted completed* failed* abandoned*",
     "cutover": "prepared switched* reverted* failed* abandoned*",

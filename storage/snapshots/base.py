@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 
 from junmai_svc.storage.backends.base import Backend
-from junmai_svc.storage.errors import ChecksumError, JunmaiError
+from junmai_svc.storage.errors import ChecksumError, JunmaiError, UsageError
 from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
 from junmai_svc.storage.snapshots.manifest import UNKNOWN, Manifest
 
@@ -26,16 +26,28 @@ CORRUPTED_HINT = "Backup file may be corrupted, create a new backup"
 Tick = Callable[[int], None]
 
 
+class TakenError(UsageError):
+    """A snapshot can't have the very name that it should: there is, or may soon be, another."""
+
+
+def taken(name: str, url: str) -> TakenError:
+    """The error for a name that a snapshot, or a writer that is at work or died, has in a store."""
+    return TakenError(f"{name} is taken in {url}", "Look there with `junmai-svc snapshots`.")
+
+
 @dataclass(frozen=True)
 class Staged:
     """A name for a snapshot and the path where its image is to be written.
 
-    `final` is where the image will lie in a folder of images, None where it goes elsewhere.
+    `final` is where the image will lie in a folder of images, None where it goes elsewhere. An
+    `exact` one gets this name or none. `run` stages it, where that is not the manifest's run.
     """
 
     name: str
     image: Path
     final: Path | None = None
+    exact: bool = False
+    run: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,9 @@ class Unreadable:
     problem: JunmaiError
 
 
+Announce = Callable[[Staged], None]
+
+
 class SnapshotStore(Protocol):
     """A store of snapshots. Its methods raise JunmaiError or, in a local folder, OSError."""
 
@@ -84,7 +99,7 @@ class SnapshotStore(Protocol):
         ...
 
     def stage(
-        self, stem: str, when: datetime, announce: Callable[[Staged], None] | None = None
+        self, stem: str, when: datetime, announce: Announce | None = None
     ) -> AbstractContextManager[Staged]:
         """Yield a name for a snapshot of `stem` taken at `when` (UTC), and a path for its image.
 
@@ -94,20 +109,42 @@ class SnapshotStore(Protocol):
         """
         ...
 
-    def commit(self, staged: Staged, manifest: Manifest, tick: Tick | None = None) -> Snapshot:
-        """Make a staged image whose content is durable a snapshot: bytes first, then manifest.
+    def stage_as(
+        self, name: str, announce: Announce | None = None
+    ) -> AbstractContextManager[Staged]:
+        """Yield a path for the image of a snapshot that gets this very name; nothing is there yet.
 
-        A manifest whose checksum is `manifest.UNKNOWN` gets the one that the image has.
+        Whatever is still staged when the block ends is removed.
 
         Raises:
-            ChecksumError: the image is not what the manifest says; nothing is stored.
+            TakenError: a snapshot has the name, or somebody is about to give it to one.
         """
         ...
 
-    def put(self, image: Path, manifest: Manifest, tick: Tick | None = None) -> Snapshot:
+    def commit(self, staged: Staged, manifest: Manifest, tick: Tick | None = None) -> Snapshot:
+        """Make a staged image whose content is durable a snapshot: bytes first, then manifest.
+
+        A manifest whose checksum is `manifest.UNKNOWN` gets the one that the image has. What was
+        staged by `stage_as` may have been committed by somebody who died over it: then that is
+        made the snapshot.
+
+        Raises:
+            ChecksumError: the image is not what the manifest says; nothing is stored.
+            TakenError: another has the name that it was staged as; nothing is stored.
+        """
+        ...
+
+    def put(
+        self,
+        image: Path,
+        manifest: Manifest,
+        tick: Tick | None = None,
+        announce: Announce | None = None,
+    ) -> Snapshot:
         """Store an image that lies elsewhere and stays there, under the manifest's name.
 
-        Where another snapshot has the name, it gets the next one that is free.
+        Where another snapshot has the name, it gets the next one that is free. `announce` hears of
+        what is staged on this machine before it is made.
 
         Raises:
             ChecksumError: the image is not what the manifest says; nothing is stored.

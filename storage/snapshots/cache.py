@@ -81,6 +81,13 @@ class StoreCache:
             make_private(self._maps)
             _replace(self._maps / name, content)
 
+    def kept_map(self, name: str) -> bytes | None:
+        """Return a map as it was stored once, or None where it is not here."""
+        try:
+            return self._read_map(name)
+        except NotFoundError:
+            return None
+
     def manifest(self, name: str, size: int, read: Callable[[], bytes]) -> bytes:
         """Return a manifest as stored: the one kept here if it has that size, else from `read`."""
         path = self._manifests / name
@@ -93,6 +100,18 @@ class StoreCache:
             make_private(self._manifests)
             _replace(path, content)
         return content
+
+    def kept_manifest(self, name: str) -> bytes | None:
+        """Return a manifest as it was stored once, or None where it is not here."""
+        try:
+            return (self._manifests / Path(name).name).read_bytes()
+        except OSError:
+            return None
+
+    def forget_manifest(self, name: str) -> None:
+        """Forget a manifest. Never fails."""
+        with suppress(OSError):
+            (self._manifests / name).unlink(missing_ok=True)
 
     def keep_manifests(self, names: frozenset[str]) -> None:
         """Forget all manifests but these. Never fails."""

@@ -25,7 +25,7 @@ LARGEST = 64 << 10  # bytes
 
 Layout = Literal["file", "blocks"]
 
-_UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+_UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
 
 
 class Honours(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,9 +23,9 @@ UNKNOWN = ""  # the checksum of an image that whoever stores it is to find out
 NAME = re.compile(r"(?P<stem>.+)_backup_(?P<stamp>\d{8}_\d{6})(?:_(?P<again>\d{1,6}))?", re.DOTALL)
 
 Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
-Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Text = Annotated[str, msgspec.Meta(max_length=4096)]
-MapName = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{32})?$")]
+MapName = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{32})?\Z")]
 HINT = "Restore from another snapshot; `junmai-svc snapshots` lists the good ones."
 
 
@@ -78,7 +78,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     original_path: Text
     backup_path: Text
-    timestamp: Annotated[str, msgspec.Meta(pattern=r"^\d{8}_\d{6}$")]
+    timestamp: Annotated[str, msgspec.Meta(pattern=r"^\d{8}_\d{6}\Z")]
     checksum: Sha256
     file_size: Count
     # Absent in the replaced tool's manifests, which are format 0.

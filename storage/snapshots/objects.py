@@ -23,11 +23,13 @@ from junmai_svc.storage.snapshots.base import (
     DETAILS,
     HOLDS,
     LATEST,
+    Announce,
     Snapshot,
     Staged,
     Tick,
     Unreadable,
     require_checksum,
+    taken,
 )
 from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal
 from junmai_svc.storage.snapshots.cache import StoreCache, make_private
@@ -49,9 +51,18 @@ class Layout(Protocol):
         ...
 
     def store(
-        self, image: Path, manifest: Manifest, retain_until: datetime | None, tick: Tick | None
+        self,
+        image: Path,
+        manifest: Manifest,
+        retain_until: datetime | None,
+        tick: Tick | None,
+        *,
+        exact: bool = False,
     ) -> Manifest:
-        """Store an image and then its manifest, which is returned as it is stored."""
+        """Store an image and then its manifest, which is returned as it is stored.
+
+        With `exact` it gets the name in the manifest, else that one or the next.
+        """
         ...
 
     def again(
@@ -115,16 +126,33 @@ class ObjectStore:
 
     @contextmanager
     def stage(
-        self, stem: str, when: datetime, announce: Callable[[Staged], None] | None = None
+        self, stem: str, when: datetime, announce: Announce | None = None
     ) -> Iterator[Staged]:
         """Yield a name and a place for the image on this machine, in the cache's folder.
 
         Raises:
             JunmaiError: that folder can't be used.
         """
-        name = f"{stem}_backup_{when.strftime(STAMP)}"
+        with self._staging(f"{stem}_backup_{when.strftime(STAMP)}", announce) as staged:
+            yield staged
+
+    @contextmanager
+    def stage_as(self, name: str, announce: Announce | None = None) -> Iterator[Staged]:
+        """Yield a place for the image of that name; see `SnapshotStore.stage_as`."""
+        try:
+            self.backend.stat(self.images.manifest_object(name))
+        except NotFoundError:
+            with self._staging(name, announce, exact=True) as staged:
+                yield staged
+        else:
+            raise taken(name, self.url)
+
+    @contextmanager
+    def _staging(
+        self, name: str, announce: Announce | None, *, exact: bool = False
+    ) -> Iterator[Staged]:
         path = self.cache.scratch / f".{name}.{uuid4().hex[:12]}{STAGED_SUFFIX}"
-        staged = Staged(name, path)
+        staged = Staged(name, path, exact=exact)
         if announce is not None:
             announce(staged)
         with translated(f"make room for the image in {self.cache.scratch}"):
@@ -137,12 +165,22 @@ class ObjectStore:
 
     def commit(self, staged: Staged, manifest: Manifest, tick: Tick | None = None) -> Snapshot:
         """Store a staged image; see `SnapshotStore.commit`."""
-        return self.put(staged.image, manifest, tick)
+        return self._put(staged.image, manifest, tick, exact=staged.exact)
 
-    def put(self, image: Path, manifest: Manifest, tick: Tick | None = None) -> Snapshot:
-        """Store an image; see `SnapshotStore.put`."""
+    def put(
+        self,
+        image: Path,
+        manifest: Manifest,
+        tick: Tick | None = None,
+        announce: Announce | None = None,
+    ) -> Snapshot:
+        """Store an image; see `SnapshotStore.put`. Nothing is staged on this machine."""
+        del announce
+        return self._put(image, manifest, tick, exact=False)
+
+    def _put(self, image: Path, manifest: Manifest, tick: Tick | None, *, exact: bool) -> Snapshot:
         with translated(f"read {image}"):
-            stored = self.images.store(image, manifest, self.retain_until(), tick)
+            stored = self.images.store(image, manifest, self.retain_until(), tick, exact=exact)
         return Snapshot(stored, None, self.url)
 
     def again(self, snapshot: Snapshot, manifest: Manifest) -> Snapshot | None:
@@ -168,8 +206,7 @@ class ObjectStore:
 
         def read(name: str) -> Snapshot | Unreadable | None:
             try:
-                content = self.cache.manifest(name, found[name].size, lambda: self._read(name))
-                return Snapshot(self._manifest(name, content), None, self.url)
+                return Snapshot(self._listed(name, found[name].size), None, self.url)
             except NotFoundError:
                 return None  # pruned meanwhile
             except IntegrityError as problem:
@@ -253,6 +290,18 @@ class ObjectStore:
                 f"Details {digest} in {self.url} are not what they were", "Look into other stores."
             )
         return content
+
+    def _listed(self, name: str, size: int) -> Manifest:
+        """A manifest for a listing: the one in the cache, if that is good."""
+
+        def read() -> bytes:
+            return self._read(name)
+
+        try:
+            return self._manifest(name, self.cache.manifest(name, size, read))
+        except IntegrityError:
+            self.cache.forget_manifest(name)  # it may be the cache that is damaged
+            return self._manifest(name, self.cache.manifest(name, size, read))
 
     def _read(self, name: str) -> bytes:
         return self.backend.get(self.images.manifest_object(name), LARGEST_MANIFEST)

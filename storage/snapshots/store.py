@@ -7,7 +7,7 @@ take the same name, without any lock.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,6 @@ import msgspec
 from junmai_svc.storage.backends.local import LocalBackend
 from junmai_svc.storage.errors import ChecksumError, IntegrityError, JunmaiError, NotFoundError
 from junmai_svc.storage.files import (
-    STAGED_SUFFIX,
     copy_hashing,
     make_folder,
     sha256_of,
@@ -30,6 +29,7 @@ from junmai_svc.storage.snapshots.base import (
     DETAILS,
     HOLDS,
     LATEST,
+    Announce,
     Snapshot,
     Staged,
     Tick,
@@ -38,6 +38,7 @@ from junmai_svc.storage.snapshots.base import (
     require_checksum,
 )
 from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
+from junmai_svc.storage.snapshots.exactly import claim_of, commit_exactly, stage_exactly
 from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
 from junmai_svc.storage.snapshots.manifest import (
     NAME,
@@ -69,7 +70,7 @@ class FileStore:
 
     @contextmanager
     def stage(
-        self, stem: str, when: datetime, announce: Callable[[Staged], None] | None = None
+        self, stem: str, when: datetime, announce: Announce | None = None
     ) -> Iterator[Staged]:
         """Claim a name for a snapshot of `stem` taken at `when` (UTC); released at the end.
 
@@ -85,9 +86,20 @@ class FileStore:
             yield staged
 
     @contextmanager
-    def _staging(
-        self, base: str, announce: Callable[[Staged], None], wanted: str = ""
-    ) -> Iterator[Staged]:
+    def stage_as(self, name: str, announce: Announce | None = None) -> Iterator[Staged]:
+        """Yield a path for the image of that name; see `SnapshotStore.stage_as`.
+
+        It is no claim: two may be at it, and one of them gets the name.
+
+        Raises:
+            TakenError: a snapshot has the name, or a backup has claimed it.
+            OSError: the folder can't be made or written.
+        """
+        with stage_exactly(self.folder, name, announce) as staged:
+            yield staged
+
+    @contextmanager
+    def _staging(self, base: str, announce: Announce, wanted: str = "") -> Iterator[Staged]:
         make_folder(self.folder)
         staged = self._claim(base, announce, wanted or base)
         try:
@@ -102,18 +114,23 @@ class FileStore:
     def commit(self, staged: Staged, manifest: Manifest, tick: Tick | None = None) -> Snapshot:
         """Make a staged image whose content is durable a snapshot: image first, then manifest.
 
-        The image is hashed where its manifest does not say its checksum yet.
+        The image is hashed where its manifest does not say its checksum yet, and where it comes
+        from elsewhere.
 
         Raises:
+            ChecksumError: it is not what the manifest says; nothing is stored.
+            TakenError: another has the exact name.
             OSError: it can't be written; the snapshot then does not exist.
         """
-        final = self._final(staged.name)
-        if manifest.checksum == UNKNOWN:
+        final, listed = self._final(staged.name), self._listed(staged.name)
+        if staged.exact or manifest.checksum == UNKNOWN:
             manifest = checked(manifest, sha256_of(staged.image, tick), staged.image)
-        listed = final.with_suffix(".json")
         manifest = msgspec.structs.replace(
             manifest, name=staged.name, layout=self.layout, map="", backup_path=str(final)
         )
+        if staged.exact:
+            commit_exactly(self.folder, staged, manifest)
+            return Snapshot(manifest, final, self.url)
         try:
             switch_in(staged.image, final)
             write_durably(listed, encode(manifest), token_of(manifest.run))
@@ -124,7 +141,13 @@ class FileStore:
             raise
         return Snapshot(manifest, final, self.url)
 
-    def put(self, image: Path, manifest: Manifest, tick: Tick | None = None) -> Snapshot:
+    def put(
+        self,
+        image: Path,
+        manifest: Manifest,
+        tick: Tick | None = None,
+        announce: Announce | None = None,
+    ) -> Snapshot:
         """Store a copy of an image under the manifest's name or the next free one.
 
         Raises:
@@ -134,10 +157,9 @@ class FileStore:
         base, found = manifest.name, NAME.fullmatch(manifest.name)
         if found and found["again"]:
             base = base.removesuffix(f"_{found['again']}")
-        with self._staging(base, _unheard, manifest.name) as staged:
-            staged.image.unlink()
-            manifest = checked(manifest, copy_hashing(image, staged.image, tick), image)
-            return self.commit(staged, manifest)
+        with self._staging(base, announce or _unheard, manifest.name) as staged:
+            copied = copy_hashing(image, staged.image, tick, new=False)
+            return self.commit(staged, checked(manifest, copied, image))
 
     def again(self, snapshot: Snapshot, manifest: Manifest) -> Snapshot | None:
         """Return None: each snapshot has an image of its own here."""
@@ -310,11 +332,14 @@ class FileStore:
     def _final(self, name: str) -> Path:
         return self.folder / f"{name}.db"
 
-    def _claim(self, base: str, announce: Callable[[Staged], None], wanted: str) -> Staged:
+    def _listed(self, name: str) -> Path:
+        return self.folder / f"{name}.json"
+
+    def _claim(self, base: str, announce: Announce, wanted: str) -> Staged:
         again = 1
         name = wanted
         while True:
-            claim = Staged(name, self.folder / f".{name}.db{STAGED_SUFFIX}", self._final(name))
+            claim = Staged(name, claim_of(self.folder, name), self._final(name))
             again += 1
             name = f"{base}_{again}"
             if claim.image.exists() or not self._is_free(claim.name):

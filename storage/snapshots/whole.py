@@ -9,6 +9,7 @@ puts the manifest, *then* looks for marks and the image. So one sees the other, 
 In a local folder `store.FileStore` does the same without copying the image once more.
 """
 
+import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ import msgspec
 from junmai_svc.storage.backends.base import Backend, RetainedError, Stat
 from junmai_svc.storage.errors import IntegrityError, NotFoundError
 from junmai_svc.storage.files import sha256_of
-from junmai_svc.storage.snapshots.base import Tick, checked
+from junmai_svc.storage.snapshots.base import Tick, checked, taken
 from junmai_svc.storage.snapshots.blocks.places import MARKS, mark_object, marked_in
 from junmai_svc.storage.snapshots.garbage import (
     STALE,
@@ -34,6 +35,7 @@ from junmai_svc.storage.snapshots.manifest import NAME, Manifest, encode
 from junmai_svc.storage.snapshots.naming import names_from
 
 _IMAGE, _MANIFEST = ".db", ".json"
+_CHUNK = 8 << 20
 
 
 class WholeImages:
@@ -45,19 +47,28 @@ class WholeImages:
         self._backend = backend
 
     def store(
-        self, image: Path, manifest: Manifest, retain_until: datetime | None, tick: Tick | None
+        self,
+        image: Path,
+        manifest: Manifest,
+        retain_until: datetime | None,
+        tick: Tick | None,
+        *,
+        exact: bool = False,
     ) -> Manifest:
         """Store an image and then its manifest, which is returned as it is stored.
 
         Raises:
             ChecksumError: the image is not what the manifest says; nothing is stored.
+            TakenError: another has the exact name.
             JunmaiError: the store can't be written; there is then no such snapshot.
         """
         manifest = checked(manifest, sha256_of(image, tick), image)
         certain = self._backend.capabilities().conditional_put
-        for name in names_from(manifest.name, certain=certain):
+        for name in names_from(manifest.name, certain=certain, exact=exact):
             place = f"{name}{_IMAGE}"
-            if self._backend.put(place, image, if_absent=True, retain_until=retain_until):
+            ours = self._backend.put(place, image, if_absent=True, retain_until=retain_until)
+            # Somebody who died over it left an image without a manifest: it may be this one.
+            if ours or (exact and self._is_image(place, manifest.checksum)):
                 stored = msgspec.structs.replace(
                     manifest,
                     name=name,
@@ -67,11 +78,26 @@ class WholeImages:
                     backup_path=f"{self._backend.url}/{place}",
                 )
                 listed = self.manifest_object(name)
-                self._backend.put(listed, encode(stored), retain_until=retain_until)
+                if not self._backend.put(
+                    listed, encode(stored), if_absent=not ours, retain_until=retain_until
+                ):
+                    continue
                 if self._is_safe(place):
                     return stored
                 self._backend.delete(listed)
-        raise AssertionError("names never end")
+        raise taken(manifest.name, self._backend.url)
+
+    def _is_image(self, place: str, checksum: str) -> bool:
+        """Whether an object is an image with this SHA-256."""
+        digest = hashlib.sha256()
+        try:
+            size = self._backend.stat(place).size
+            for offset in range(0, size, _CHUNK):
+                length = min(_CHUNK, size - offset)
+                digest.update(self._backend.get_range(place, offset, length))
+        except NotFoundError:
+            return False
+        return digest.hexdigest() == checksum
 
     def again(
         self, known: Manifest, manifest: Manifest, retain_until: datetime | None

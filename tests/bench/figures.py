@@ -20,7 +20,7 @@ VERIFY = "exact verification alone"
 MIGRATE = "whole migrate"
 
 PROGRAM = ("-m", "junmai_svc.service")
-NOT_FOR_HELP = ("boto3", "peewee", "apscheduler")
+NOT_FOR_HELP = ("boto3", "peewee", "apscheduler", "jinja2", "prometheus_client")
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,9 @@ STRACE = ("strace", "-f", "-qq")
 SYNCS = ("fsync", "fdatasync")
 NAMES = ("rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat")
 
+# In the paths of what is published of a journal.
+PUBLISHED = "/journal/"
+
 _LINE = re.compile(r"^(?P<thread>\d+) +(?P<name>\w+)\((?P<rest>.*)$")
 
 
@@ -34,8 +37,9 @@ class Ended:
 
     @property
     def message(self) -> str:
-        """What a person reads on stderr: all but the lines of the log."""
-        return "\n".join(line for line in self.err.splitlines() if not line.startswith("{"))
+        """What a person reads of an error on stderr: neither the log nor warnings before it."""
+        passed_over = ("{", "Warning: ")
+        return "\n".join(n for n in self.err.splitlines() if not n.startswith(passed_over))
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,12 @@ def run(folder: Path, *arguments: str) -> Ended:
     return _ended([*PROGRAM, *arguments], folder)
 
 
-def calls(folder: Path, names: Sequence[str], *arguments: str) -> list[Call]:
+def calls(
+    folder: Path, names: Sequence[str], *arguments: str, publishing: bool = False
+) -> list[Call]:
     """Run the program undisturbed and return its system calls of these names that name files here.
+
+    Those that publish the journal, which come when the work is done, are among them if asked for.
 
     Raises:
         AssertionError: it failed.
@@ -85,7 +93,12 @@ def calls(folder: Path, names: Sequence[str], *arguments: str) -> list[Call]:
     assert ended.code == 0, ended.err
     found = _parsed(trace.read_text(encoding="utf-8", errors="replace").splitlines())
     trace.unlink()
-    return [call for call in found if f"<{folder}" in call.detail or f'"{folder}' in call.detail]
+    return [
+        call
+        for call in found
+        if (f"<{folder}" in call.detail or f'"{folder}' in call.detail)
+        and (publishing or PUBLISHED not in call.detail)
+    ]
 
 
 def run_with(fault: str, folder: Path, *arguments: str) -> Ended:

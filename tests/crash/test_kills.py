@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 from tests.crash import program
-from tests.crash.program import NAMES, SYNCS, Call, spread
+from tests.crash.program import NAMES, PUBLISHED, SYNCS, Call, spread
 from tests.crash.scene import Scene, content, copy_database
 
 pytestmark = pytest.mark.usefixtures("strace")
 
 CHUNKS = 6  # so that several workers share the moments
 WRITES = 8
-PUBLISHED = "/journal/"
 
 
 def moments(scene: Scene, *arguments: str, every: int = 1) -> list[Call]:
@@ -22,7 +21,8 @@ def moments(scene: Scene, *arguments: str, every: int = 1) -> list[Call]:
     Of those every `every`th, and some of its writes to databases and of its calls while it
     publishes the journal, which come when its work is done.
     """
-    seen = program.calls(scene.folder, (*SYNCS, *NAMES, "pwrite64"), *arguments)
+    names = (*SYNCS, *NAMES, "pwrite64")
+    seen = program.calls(scene.folder, names, *arguments, publishing=True)
     writes = [call for call in seen if call.name == "pwrite64"]
     others = [call for call in seen if call.name != "pwrite64" and call.worked]
     working = [call for call in others if PUBLISHED not in call.detail]

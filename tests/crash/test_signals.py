@@ -36,7 +36,7 @@ class Moment:
 BACKUP = (
     Moment("backup.staged"),
     Moment("backup.snapshot_taken"),
-    Moment("backup.snapshot_taken", 0.05),
+    Moment("backup.snapshot_taken", 0.01),
 )
 WITH_BACKUP = (
     Moment("backup.stored"),

@@ -18,7 +18,7 @@ import pytest
 from tests.contracts import s3_server
 from tests.contracts.faulty_server import FINE, Mishap, Plan, Request, in_front_of
 from tests.crash import program
-from tests.crash.program import NAMES, SYNCS, Call, spread
+from tests.crash.program import NAMES, PUBLISHED, SYNCS, Call, spread
 from tests.crash.scene import Scene, content
 
 from junmai_svc.service.stores import Named, open_store
@@ -61,10 +61,10 @@ def blocks_moments(tmp_path_factory: pytest.TempPathFactory) -> list[Call]:
     scratch = tmp_path_factory.mktemp("blocks")
     scene = Scene(scratch / "scene")
     arguments = (*scene.backup, "--store", str(scene.folder / "store"))
-    seen = program.calls(scene.folder, (*SYNCS, *NAMES), *arguments)
+    seen = program.calls(scene.folder, (*SYNCS, *NAMES), *arguments, publishing=True)
     worked = [call for call in seen if call.worked]
-    working = [call for call in worked if "/journal/" not in call.detail]
-    publishing = [call for call in worked if "/journal/" in call.detail]
+    working = [call for call in worked if PUBLISHED not in call.detail]
+    publishing = [call for call in worked if PUBLISHED in call.detail]
     return [*working[::3], *spread(publishing, 4)]
 
 

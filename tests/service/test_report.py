@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from junmai_svc.service import report, report_prune, report_run, report_snapshots
+from junmai_svc.service import report
+from junmai_svc.service.report import check as report_check
+from junmai_svc.service.report import prune as report_prune
+from junmai_svc.service.report import run as report_run
+from junmai_svc.service.report import snapshots as report_snapshots
 from junmai_svc.storage.errors import ChecksumError, JunmaiError
 
 View = dict[str, Any]
@@ -128,7 +132,7 @@ def diff(name: str) -> View:
     column = {"change": "changed", "kind": "column", "name": f"column {name}"}
     column |= {"table": f"table {name}", "before": f"was {name}", "after": f"is {name}"}
     cell = {"column": f"cell {name}", "before": f"old {name}", "after": f"new {name}"}
-    table = {"table": f"other {name}", "status": "different", "compared": "key"}
+    table: View = {"table": f"other {name}", "status": "different", "compared": "key"}
     table |= {"rows_before": 1, "rows_after": 1_234_567, "added": 2, "removed": 3, "changed": 4}
     table |= {"columns": {f"counted {name}": 1}}
     table |= {"examples": [{"change": "changed", "key": f"key {name}", "cells": [cell]}]}
@@ -157,6 +161,33 @@ def prune(name: str) -> View:
         "not_repacked": [],
         "problems": [{"problem": f"damage {name}", "hint": f"hint {name}"}],
         "unreadable": [{"problem": f"problem {name}"}],
+    }
+
+
+def check(name: str) -> View:
+    hit = {"snapshot": f"snapshot {name}", "ranges": [[0, 4096]], "bytes": 4096}
+    finding = {"key": f"object {name}", "message": f"damage {name}", "hint": f"hint {name}"}
+    return {
+        "run": f"run {name}",
+        "store": f"store {name}",
+        "snapshots": 2,
+        "objects": 3,
+        "bytes_read": 5,
+        "whole": False,
+        "damaged": [f"snapshot {name}"],
+        "findings": [finding | {"snapshots": [hit]}],
+        "notes": [f"note {name}"],
+    }
+
+
+def repair(name: str) -> View:
+    return check(name) | {
+        "found": [{}],
+        "saved_blocks": 1,
+        "found_blocks": 2,
+        "lost_blocks": 3,
+        "quarantined": [f"pack {name}"],
+        "put_back": [f"image {name}"],
     }
 
 
@@ -193,6 +224,8 @@ SHOWN: list[tuple[Callable[[View], None], Callable[[str], View]]] = [
     (report_snapshots.show_snapshots, snapshots),
     (report_snapshots.show_diff, diff),
     (report_prune.show_prune, prune),
+    (report_check.show_check, check),
+    (report_check.show_repair, repair),
     (report.show_hold, hold),
     (report_run.show_history, history),
     (report_run.show_run, run),
@@ -335,7 +368,7 @@ def test_ages_are_told_in_the_largest_unit_and_the_future_is_now(
 
 
 def test_empty_lists_are_told_as_such(capsys: pytest.CaptureFixture[str]) -> None:
-    none = {"snapshots": [], "stores": [], "unreadable": [], "failed_stores": []}
+    none: View = {"snapshots": [], "stores": [], "unreadable": [], "failed_stores": []}
     report_snapshots.show_snapshots(none)
     report_run.show_history({"position": None, "runs": []})
     report.show_verification(verification("x") | {"tables": [], "findings": [], "status": "passed"})

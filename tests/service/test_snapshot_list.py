@@ -1,11 +1,12 @@
 """Claims about the list of snapshots: one row for each, wherever it is."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
+from msgspec.structs import replace
+from tests.contracts.memory import Fault, MemoryBackend, Seeded
 
-from junmai_svc.service import views_snapshots
 from junmai_svc.service.context import StoreProblem
 from junmai_svc.service.snapshot_list import (
     InStore,
@@ -15,6 +16,7 @@ from junmai_svc.service.snapshot_list import (
     merged,
     stores_of_database,
 )
+from junmai_svc.service.views.snapshots import snapshots_view
 from junmai_svc.storage.errors import (
     ChecksumError,
     JunmaiError,
@@ -22,7 +24,13 @@ from junmai_svc.storage.errors import (
     StorageUnavailableError,
 )
 from junmai_svc.storage.snapshots.base import Snapshot, Unreadable
-from junmai_svc.storage.snapshots.manifest import STAMP, Manifest, Reason
+from junmai_svc.storage.snapshots.blocks.sealing import Unsealed
+from junmai_svc.storage.snapshots.cache import StoreCache
+from junmai_svc.storage.snapshots.description import new_store_id
+from junmai_svc.storage.snapshots.manifest import STAMP, UNKNOWN, Manifest, Reason
+from junmai_svc.storage.snapshots.objects import ObjectStore
+from junmai_svc.storage.snapshots.store import FileStore
+from junmai_svc.storage.snapshots.whole import WholeImages
 
 NOON = datetime(2025, 1, 8, 12, 0, 0, 123_456, tzinfo=UTC)
 
@@ -50,21 +58,14 @@ def snapshot(
     )
 
 
-class Store:
-    """A store as far as a list asks it."""
-
-    def __init__(self, url: str, problem: JunmaiError | None = None) -> None:
-        self.url, self.layout, self._problem = url, "file", problem
-
-    def snapshots(self) -> tuple[list[Snapshot], list[Unreadable]]:
-        """One snapshot, or the problem."""
-        if self._problem is not None:
-            raise self._problem
-        return [snapshot()], []
-
-    def held(self) -> frozenset[str]:
-        """None is held."""
-        return frozenset()
+def store_in(folder: Path) -> FileStore:
+    """A folder with one snapshot; what is in its image does not matter here."""
+    store = FileStore(folder)
+    with store.stage("junmai", NOON) as staged:
+        staged.image.write_bytes(b"image")
+        manifest = replace(snapshot().manifest, name=staged.name, checksum=UNKNOWN, file_size=5)
+        store.commit(staged, manifest)
+    return store
 
 
 def in_stores(near: list[Snapshot], far: list[Snapshot]) -> list[InStore]:
@@ -89,14 +90,14 @@ def test_one_name_for_two_images_is_two_rows() -> None:
 
 def test_all_that_is_known_of_a_snapshot_is_told() -> None:
     name = snapshot().name
-    stores = (
+    stores: tuple[InStore, ...] = (
         InStore("near", "file", [snapshot()], frozenset([name])),
         InStore("far", "blocks", [snapshot(new=7)], damaged=frozenset([name])),
     )
     down = StoreProblem("s3://away", StorageUnavailableError("no answer", "Wait."))
     bad = Unreadable("bad.json", ChecksumError("it is damaged"))
     stores += (InStore("odd", "file", [], unreadable=[bad]),)
-    view = views_snapshots.snapshots_view(Listing(merged(stores, {name: NOON}), stores, (down,)))
+    view = snapshots_view(Listing(merged(stores, {name: NOON}), stores, (down,)))
     assert view["snapshots"] == [
         {
             "snapshot": name,
@@ -137,13 +138,16 @@ def test_all_that_is_known_of_a_snapshot_is_told() -> None:
     ]
 
 
-def test_a_store_that_fails_while_it_is_read_stops_no_other() -> None:
-    down = Store("away", StorageUnavailableError("no answer"))
-    found = list_snapshots([down, Store("here")], (), None)
-    assert [each.store for each in found.failed] == ["away"]
-    assert [row.copies[0].store for row in found.snapshots] == ["here"]
-    with pytest.raises(StorageUnavailableError):
-        list_snapshots([down], (), None)
+def test_a_store_that_fails_while_it_is_read_stops_no_other(tmp_path: Path) -> None:
+    fails = MemoryBackend(faults=Seeded(0, {Fault.FAIL: 1.0}))
+    cache = StoreCache(tmp_path, new_store_id())
+    away = ObjectStore(fails, WholeImages(fails), Unsealed(), cache, lambda: None)
+    here = store_in(tmp_path / "here")
+    found = list_snapshots([away, here], (), None)
+    assert [each.store for each in found.failed] == [away.url]
+    assert [row.copies[0].store for row in found.snapshots] == [here.url]
+    with pytest.raises(JunmaiError):
+        list_snapshots([away], (), None)
 
 
 @pytest.mark.parametrize(
@@ -159,8 +163,14 @@ def test_a_store_that_fails_while_it_is_read_stops_no_other() -> None:
 )
 def test_a_snapshot_is_of_the_database_whose_path_it_has(path: str, belongs: bool) -> None:
     assert is_of(snapshot(of=path), PurePosixPath("/home/data/junmai.db")) is belongs
-    kept = list_snapshots([Store("here")], (), None, PurePosixPath("/x/other.db"))
-    assert kept.snapshots == ()
+
+
+@pytest.mark.parametrize(("database", "listed"), [("/x/data/junmai.db", 1), ("/x/other.db", 0)])
+def test_only_the_snapshots_of_a_database_are_listed(
+    tmp_path: Path, database: str, listed: int
+) -> None:
+    store = store_in(tmp_path / "here")
+    assert len(list_snapshots([store], (), None, PurePosixPath(database)).snapshots) == listed
 
 
 def test_a_database_that_is_not_configured_is_not_found() -> None:

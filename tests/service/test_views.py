@@ -14,16 +14,17 @@ from hypothesis import strategies as st
 
 from junmai_svc.checks.finding import CheckResult, Finding, Report, Verdict
 from junmai_svc.checks.image import Examination
-from junmai_svc.service import views, views_run
+from junmai_svc.service import views
 from junmai_svc.service.backup import Backup
 from junmai_svc.service.build import Copied
 from junmai_svc.service.context import StoreProblem
 from junmai_svc.service.migration import MigrateRequest, Migration
 from junmai_svc.service.plan import MigrationPlan, plan_migration
-from junmai_svc.service.recipe import new_recipe
 from junmai_svc.service.replace import Replaced
+from junmai_svc.service.replay.recipe import new_recipe
 from junmai_svc.service.restore import Restored
 from junmai_svc.service.verify import Verification
+from junmai_svc.service.views import run as views_run
 from junmai_svc.storage.databases.schema import Schema, read_schema
 from junmai_svc.storage.errors import ChecksumError, PlanError, StorageUnavailableError
 from junmai_svc.storage.journal.entry import Event

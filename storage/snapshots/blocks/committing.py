@@ -96,6 +96,27 @@ def switch_map(
         raise
 
 
+def adopt(
+    backend: Backend,
+    name: str,
+    needed: Collection[str],
+    retain_until: datetime | None = None,
+) -> None:
+    """Publish a pending manifest that somebody else has put; it stays theirs where that fails.
+
+    It is what its writer would do next, and both may do it: a pending that protected what it needs
+    before does so until one of them has renamed it.
+
+    Raises:
+        ConflictError: something that it needs is marked or gone, or it is not pending any more.
+        NameTakenError: another snapshot has that name.
+        JunmaiError: the store can't be used; then it may be published or not.
+    """
+    _require_safe(backend, needed)
+    if not _renamed(backend, f"{PENDING}{name}", manifest_object(name), retain_until):
+        raise NameTakenError
+
+
 def _require_safe(backend: Backend, needed: Collection[str]) -> None:
     marked = marked_in(backend)
     there = {each.name for kind in (PACKS, MAPS) for each in backend.list(kind)}

@@ -7,6 +7,7 @@ that no pruner has marked.
 
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
@@ -20,15 +21,21 @@ from junmai_svc.storage.errors import (
     NotFoundError,
     StorageUnavailableError,
 )
-from junmai_svc.storage.snapshots.base import Tick, checked
+from junmai_svc.storage.snapshots.base import Tick, checked, taken
 from junmai_svc.storage.snapshots.blocks import collecting, repacking
-from junmai_svc.storage.snapshots.blocks.committing import ConflictError, NameTakenError, publish
+from junmai_svc.storage.snapshots.blocks.committing import (
+    ConflictError,
+    NameTakenError,
+    adopt,
+    publish,
+)
 from junmai_svc.storage.snapshots.blocks.index import BlockIndex
 from junmai_svc.storage.snapshots.blocks.map_format import LARGEST_MAP
 from junmai_svc.storage.snapshots.blocks.maps import ImageMap, encode_map, read_map
 from junmai_svc.storage.snapshots.blocks.packs import Footer, read_footer
 from junmai_svc.storage.snapshots.blocks.places import (
     MANIFEST_SUFFIX,
+    PENDING,
     SNAPSHOTS,
     manifest_object,
     map_object,
@@ -41,11 +48,32 @@ from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal
 from junmai_svc.storage.snapshots.blocks.writing import Previous, StoredImage, store_image
 from junmai_svc.storage.snapshots.cache import StoreCache
 from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
-from junmai_svc.storage.snapshots.manifest import Manifest, encode
+from junmai_svc.storage.snapshots.manifest import (
+    LARGEST_MANIFEST,
+    Manifest,
+    encode,
+    parse_manifest,
+)
 from junmai_svc.storage.snapshots.naming import names_from
 
 ATTEMPTS = 5
 FETCHES = 8
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A snapshot that is to be stored; an `exact` one gets its manifest's name or none."""
+
+    image: Path
+    manifest: Manifest
+    retain_until: datetime | None
+    exact: bool
+
+
+def _needed(image_map: ImageMap) -> set[str]:
+    """The objects that a snapshot with this map can't do without."""
+    maps = {map_object(name) for name in (image_map.name, image_map.base) if name}
+    return maps | {pack_object(pack.name) for pack in image_map.packs}
 
 
 class BlockImages:
@@ -59,7 +87,13 @@ class BlockImages:
         self.cache = cache
 
     def store(
-        self, image: Path, manifest: Manifest, retain_until: datetime | None, tick: Tick | None
+        self,
+        image: Path,
+        manifest: Manifest,
+        retain_until: datetime | None,
+        tick: Tick | None,
+        *,
+        exact: bool = False,
     ) -> Manifest:
         """Store the blocks of an image that the store lacks, its map and its manifest.
 
@@ -68,14 +102,18 @@ class BlockImages:
 
         Raises:
             ChecksumError: the image is not what the manifest says; there is no such snapshot.
+            TakenError: another has the exact name.
             JunmaiError: the store or the cache can't be used; there is then no such snapshot, or
                 it is whole.
         """
+        previous = self.cache.previous(manifest.original_path, self.seal)
+        wanted = _Wanted(image, manifest, retain_until, exact)
         for attempt in range(ATTEMPTS):
             try:
-                return self._attempt(image, manifest, retain_until, tick, first=not attempt)
+                return self._attempt(wanted, previous, tick if not attempt else None)
             except ConflictError:
-                continue
+                # The last image's map may be what is marked or gone: there has to be a new one.
+                previous = None
         raise StorageUnavailableError(
             f"Can't store {manifest.name} in {self.backend.url}: it is being pruned all the time",
             "Run the same command again when the prune has ended.",
@@ -108,12 +146,19 @@ class BlockImages:
         """Write an image into a new local file, durably, and return its SHA-256 in hex.
 
         Raises:
-            IntegrityError: the map or a pack is damaged or gone.
+            IntegrityError: the map or a pack is damaged or gone; nothing was written where it
+                shows before the first block.
             JunmaiError: the store can't be read.
         """
         tried: ImageMap | None = None
         while True:
             image_map = self.map(manifest.map)
+            if (image_map.image, image_map.size) != (manifest.checksum, manifest.file_size):
+                raise IntegrityError(
+                    f"Map {manifest.map} in {self.backend.url} is not of the image of"
+                    f" {manifest.name}",
+                    "Restore another snapshot, and check the store.",
+                )
             try:
                 return self._restore(image_map, path, tick if tried is None else None)
             except NotFoundError as error:
@@ -126,8 +171,10 @@ class BlockImages:
                     ) from error
                 tried = image_map
 
-    def map(self, name: str) -> ImageMap:
+    def map(self, name: str, content: bytes | None = None) -> ImageMap:
         """Return a map from the store itself, never from the cache.
+
+        With `content` it is the one of these bytes; what it builds on comes from the store.
 
         Raises:
             IntegrityError: it, or the one that it builds on, is damaged or gone.
@@ -135,6 +182,8 @@ class BlockImages:
         """
 
         def get(wanted: str) -> bytes:
+            if content is not None and wanted == name:
+                return content
             try:
                 return self.backend.get(map_object(wanted), LARGEST_MAP)
             except NotFoundError as error:
@@ -208,18 +257,8 @@ class BlockImages:
                 if found is not None:
                     index.add(found.pack, found.digests)
 
-    def _attempt(
-        self,
-        image: Path,
-        manifest: Manifest,
-        retain_until: datetime | None,
-        tick: Tick | None,
-        *,
-        first: bool,
-    ) -> Manifest:
-        database = manifest.original_path
-        # The map of the last image may be what is marked or gone: then there has to be a new one.
-        previous = self.cache.previous(database, self.seal) if first else None
+    def _attempt(self, wanted: _Wanted, previous: Previous | None, tick: Tick | None) -> Manifest:
+        image, manifest, retain_until = wanted.image, wanted.manifest, wanted.retain_until
 
         def put_pack(name: str, content: bytes) -> None:
             self.backend.put(pack_object(name), content, retain_until=retain_until)
@@ -234,16 +273,19 @@ class BlockImages:
                     index=index,
                     put_pack=put_pack,
                     seal=self.seal,
-                    tick=tick if first else None,
+                    tick=tick,
                 )
             manifest = checked(manifest, stored.map.image, image)
             image_map, new = self._put_map(stored, previous, retain_until)
             manifest = msgspec.structs.replace(
                 manifest, layout=self.name, map=image_map.name, new_bytes=stored.new_bytes + new
             )
-            manifest = self._publish(manifest, _needed(image_map), retain_until)
-            self.cache.remember(database, digests, image_map)
-        return manifest
+            published = self._publish(
+                manifest, _needed(image_map), retain_until, exact=wanted.exact
+            )
+            if published.map == image_map.name:
+                self.cache.remember(manifest.original_path, digests, image_map)
+        return published
 
     def _put_map(
         self, stored: StoredImage, previous: Previous | None, retain_until: datetime | None
@@ -267,10 +309,15 @@ class BlockImages:
             return None
 
     def _publish(
-        self, manifest: Manifest, needed: set[str], retain_until: datetime | None
+        self,
+        manifest: Manifest,
+        needed: set[str],
+        retain_until: datetime | None,
+        *,
+        exact: bool = False,
     ) -> Manifest:
         certain = self.backend.capabilities().conditional_put
-        for name in names_from(manifest.name, certain=certain):
+        for name in names_from(manifest.name, certain=certain, exact=exact):
             named = msgspec.structs.replace(
                 manifest, name=name, backup_path=f"{self.backend.url}/{manifest_object(name)}"
             )
@@ -280,14 +327,25 @@ class BlockImages:
             except NameTakenError:
                 continue
             return named
-        raise AssertionError("names never end")
+        return self._adopted(manifest, retain_until)
+
+    def _adopted(self, manifest: Manifest, retain_until: datetime | None) -> Manifest:
+        """Publish what somebody who died had made ready under the name, where it is this image.
+
+        Whoever is alive after all finds it published.
+        """
+        refusal = taken(manifest.name, self.backend.url)
+        try:
+            content = self.backend.get(f"{PENDING}{manifest.name}", LARGEST_MANIFEST)
+            opened = bytes(self.seal.open(content, Place(Kind.MANIFEST, manifest.name.encode())))
+            found = parse_manifest(opened, manifest.name, "a pending manifest", self.name)
+            if found.checksum != manifest.checksum:
+                raise refusal
+            adopt(self.backend, found.name, _needed(self.map(found.map)), retain_until)
+        except (NotFoundError, IntegrityError, ConflictError, NameTakenError):
+            raise refusal from None
+        return found
 
     def _restore(self, image_map: ImageMap, path: Path, tick: Callable[[int], None] | None) -> str:
         with translated(f"write {path}"):
             return restore_image(image_map, path, self.read_range, self.seal, tick)
-
-
-def _needed(image_map: ImageMap) -> set[str]:
-    """All objects that a snapshot with this map leads to."""
-    maps = {map_object(name) for name in (image_map.name, image_map.base) if name}
-    return maps | {pack_object(pack.name) for pack in image_map.packs}

@@ -188,6 +188,21 @@ class BlockIndex:
             self._database.execute("UPDATE packs SET damaged = 1 WHERE number = ?", (number,))
         self._load()
 
+    def blocks_of(self, pack: str) -> dict[int, bytes]:
+        """Return the digests of a pack's blocks by their numbers, as far as they are known.
+
+        Raises:
+            JunmaiError: the index can't be read.
+        """
+        self.flush()
+        number = self._numbers.get(pack)
+        with self._translated():
+            rows = self._database.execute(
+                f"SELECT digest, location FROM blocks WHERE location >> {_BLOCK_BITS} = ?",
+                (number,),
+            ).fetchall()
+        return {location & _BLOCK_MASK: digest for digest, location in rows}
+
     def flush(self) -> None:
         """Make durable what was added.
 

@@ -27,7 +27,7 @@ from junmai_svc.storage.snapshots.blocks.frames import FRAME_BLOCKS
 from junmai_svc.storage.snapshots.blocks.map_format import LARGEST_MAP
 from junmai_svc.storage.snapshots.blocks.maps import ImageMap, encode_map, read_map
 from junmai_svc.storage.snapshots.blocks.packing import Packing
-from junmai_svc.storage.snapshots.blocks.packs import Pack, PackRef
+from junmai_svc.storage.snapshots.blocks.packs import Pack, PackRef, ReadRange
 from junmai_svc.storage.snapshots.blocks.places import map_object, pack_object, packs_in
 from junmai_svc.storage.snapshots.blocks.runs import PackList, Runs
 from junmai_svc.storage.snapshots.blocks.sealing import Seal
@@ -136,12 +136,16 @@ class Moves:
 
 @dataclass(frozen=True)
 class Rewriting:
-    """What both repacking and repair do: new packs, and new versions of maps."""
+    """What both repacking and repair do: new packs, and new versions of maps.
+
+    `lost` are packs that maps may go on to name although they are not to be used any more.
+    """
 
     backend: Backend
     seal: Seal
     owner: str
     retain_until: datetime | None
+    lost: frozenset[str] = frozenset()
 
     def put(self, pack: Pack) -> None:
         """Store a new pack."""
@@ -158,7 +162,7 @@ class Rewriting:
             JunmaiError: the store can't be used.
         """
         stored, content = encode_map(image_map, base, self.seal)
-        needed = {pack_object(pack.name) for pack in stored.packs}
+        needed = {pack_object(pack.name) for pack in stored.packs if pack.name not in self.lost}
         needed |= {map_object(stored.base)} if stored.base else set()
         try:
             switch_map(self.backend, self.owner, stored.name, content, needed, self.retain_until)
@@ -198,6 +202,9 @@ def repack(backend: Backend, seal: Seal, owner: str, retain_until: datetime | No
     new: list[PackRef] = []
     problems: list[JunmaiError] = []
 
+    def read(name: str, offset: int, length: int) -> bytes:
+        return backend.get_range(pack_object(name), offset, length)
+
     def put(pack: Pack) -> None:
         work.put(pack)
         new.append(pack.ref)
@@ -205,7 +212,7 @@ def repack(backend: Backend, seal: Seal, owner: str, retain_until: datetime | No
     packing = Packing(packs, put, seal, increment=True)
     for pack in choose(old):
         try:
-            for block, digest, content in read_blocks(backend, seal, pack, uses.live(pack.name)):
+            for block, digest, content in read_blocks(read, seal, pack, uses.live(pack.name)):
                 run = packing.find(digest) or packing.add(digest, content)
                 moves.note(pack, block, run.pack, run.first)
         except IntegrityError as problem:  # what was not moved stays where it is
@@ -258,7 +265,7 @@ class Maps:
 
 
 def read_blocks(
-    backend: Backend, seal: Seal, pack: PackRef, wanted: Collection[int]
+    read: ReadRange, seal: Seal, pack: PackRef, wanted: Collection[int]
 ) -> Iterator[tuple[int, bytes, bytes]]:
     """Yield some blocks of a pack, each with its number and its digest, which has been verified.
 
@@ -269,9 +276,6 @@ def read_blocks(
     by_frame: dict[int, list[int]] = defaultdict(list)
     for block in sorted(wanted):
         by_frame[block // FRAME_BLOCKS].append(block)
-
-    def read(name: str, offset: int, length: int) -> bytes:
-        return backend.get_range(pack_object(name), offset, length)
 
     fetched = fetch_frames(pack, sorted(by_frame), read, seal)
     for frame, content in fetched.open(seal):
@@ -290,17 +294,20 @@ def read_blocks(
 def switch_all(work: Rewriting, maps: Maps, moves: Moves) -> tuple[int, tuple[Locked, ...]]:
     """Make new versions of all maps that name a moved pack; return how many, and the locked ones.
 
+    One that can't be read stays as it is.
+
     Raises:
-        IntegrityError: a map was damaged meanwhile.
         JunmaiError: the store can't be used.
     """
     switched = 0
     locked: list[Locked] = []
     for name in maps.naming(moves):
-        image_map = maps.read(name)
-        base = moves.moved(maps.read(image_map.base)) if image_map.base else None
         try:
+            image_map = maps.read(name)
+            base = moves.moved(maps.read(image_map.base)) if image_map.base else None
             switched += work.switch(moves.moved(image_map), base)
+        except IntegrityError:
+            continue
         except RetainedError as problem:
             locked.append(Locked(map_object(name), problem.retain_until))
     return switched, tuple(locked)

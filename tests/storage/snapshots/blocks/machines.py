@@ -13,6 +13,7 @@ from uuid import uuid4
 from tests.contracts.memory import Faults, MemoryBackend, Place
 from tests.storage.snapshots.blocks.scratch import STORE_ID
 
+from junmai_svc.storage.backends.base import Backend
 from junmai_svc.storage.snapshots.base import Snapshot
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
 from junmai_svc.storage.snapshots.blocks.places import SNAPSHOTS
@@ -42,13 +43,14 @@ class Clock:
 
 
 class Machine:
-    """A machine with a cache of its own."""
+    """A machine with a cache of its own; `backend` goes over the place in memory."""
 
     def __init__(
         self,
         place: Place,
         folder: Path,
         *,
+        backend: Backend | None = None,
         seal: Seal | None = None,
         faults: Faults | None = None,
         pause: Callable[[str, str], None] | None = None,
@@ -59,8 +61,9 @@ class Machine:
         self.backend = MemoryBackend(place, faults, pause=pause)
         self.seal = seal or Unsealed()
         cache = StoreCache(folder / "cache", STORE_ID)
-        self.images = BlockImages(self.backend, self.seal, cache)
-        self.store = ObjectStore(self.backend, self.images, self.seal, cache, retain_until)
+        used: Backend = backend or self.backend
+        self.images = BlockImages(used, self.seal, cache)
+        self.store = ObjectStore(used, self.images, self.seal, cache, retain_until)
 
     def backup(self, name: str, content: bytes, database: str = "junmai.db") -> Snapshot:
         """Store an image under a name; it may get another one where that is taken."""
@@ -113,6 +116,30 @@ def listed(place: Place) -> list[str]:
         for name in sorted(place.objects)
         if name.startswith(SNAPSHOTS)
     ]
+
+
+Then = Callable[[str, str], None]
+TO_ITS_END = 1_000
+
+
+def each_pausing_once(
+    first: str,
+    second: str,
+    play: Callable[[list[tuple[str, int]]], dict[str, int]],
+    every: int = 1,
+) -> None:
+    """Play the scripts in which one works up to a step, the other up to one, then both end.
+
+    Of the pairs of steps only `every` so many-th is played, which all steps have a part in.
+    """
+    longest: dict[str, int] = {}
+    for order in ((first, second), (second, first)):
+        steps = play([(who, TO_ITS_END) for who in order])
+        longest |= {who: max(number, longest.get(who, 0)) for who, number in steps.items()}
+    assert min(longest.values()) >= 9
+    for pause in range(longest[first] + 1):
+        for other in range(-pause % every, longest[second] + 1, every):
+            play([(first, pause), (second, other), (first, TO_ITS_END), (second, TO_ITS_END)])
 
 
 @dataclass
@@ -171,6 +198,21 @@ class Turns:
         for thread in threads:
             thread.join()
         return raised
+
+    def counting(self, who: str, steps: dict[str, int], then: Then) -> Callable[[str, str], None]:
+        """A `pause` that counts a program's steps and tells `then` of the one that came before."""
+        inner = self.pause(who)
+        last = [("", "")]
+        steps[who] = 0
+
+        def pause(verb: str, name: str) -> None:
+            if who in self.living:
+                steps[who] += 1
+                then(*last[0])
+                last[0] = (verb, name)
+            inner(verb, name)
+
+        return pause
 
     def _draw(self) -> None:
         while self.script:

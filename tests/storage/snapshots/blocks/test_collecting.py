@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from random import Random
+from uuid import uuid4
 
 import pytest
 from tests.contracts.memory import (
@@ -20,9 +21,11 @@ from tests.storage.snapshots.blocks.machines import (
     BEGIN,
     DAY,
     HOUR,
+    TO_ITS_END,
     Clock,
     Machine,
     Turns,
+    each_pausing_once,
     image_of,
     listed,
     name_of,
@@ -322,40 +325,32 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "FETCHES", 1)
 
 
-TO_ITS_END = 1_000
-
-
 def two_at_work(
-    folder: Path, script: list[tuple[str, int]], honours: Capabilities
+    within: Path, script: list[tuple[str, int]], honours: Capabilities
 ) -> dict[str, int]:
     """Let a writer and a pruner work by a script; return how many steps each came to.
 
     The last snapshot was dropped long ago, so that the writer wants what the pruner deletes; and a
     day passes right after the writer has put its pending.
     """
+    folder = within / uuid4().hex
+    folder.mkdir()
     clock = Clock()
     place = Place(honours, clock, slow_copies=True)
     turns = Turns(Random(0), script=script)  # noqa: S311  # it draws nothing
-    steps = {"writer": 0, "pruner": 0}
-    last = {"writer": "", "pruner": ""}
+    steps: dict[str, int] = {}
+    marking: list[int] = []
 
-    def paused(who: str) -> Callable[[str, str], None]:
-        inner = turns.pause(who)
+    def then(verb: str, name: str) -> None:
+        if verb == "put" and name.startswith(PENDING):
+            clock.advance(25 * HOUR)
+        if verb == "put" and name.startswith(MARKS):
+            marking.append(steps["pruner"] - 1)
 
-        def pause(verb: str, name: str) -> None:
-            if turns.living:
-                steps[who] += 1
-                if last[who].startswith(PENDING):
-                    clock.advance(25 * HOUR)
-                last[who] = name if verb == "put" else ""
-                if last[who].startswith(MARKS):
-                    steps.setdefault("before marking", steps[who])
-            inner(verb, name)
-
-        return pause
-
-    writer = Machine(place, folder / "writer", pause=paused("writer"))
-    pruner = Machine(place, folder / "pruner", pause=paused("pruner"))
+    writer, pruner = (
+        Machine(place, folder / who, pause=turns.counting(who, steps, then))
+        for who in ("writer", "pruner")
+    )
     image = image_of(range(10))
     writer.backup(A, image)
     writer.drop(A)
@@ -369,7 +364,7 @@ def two_at_work(
     assert raised == {}
     assert listed(place) == [B]
     assert Machine(place, folder / "looker").restore(B) == image, script
-    return steps
+    return steps | ({"before marking": marking[0]} if marking else {})
 
 
 @pytest.mark.parametrize("honours", [LIKE_S3, LIKE_A_DISK], ids=["copies", "renames"])
@@ -377,22 +372,13 @@ def two_at_work(
 def test_each_may_pause_at_any_step_for_the_other_to_go_on(
     first: str, honours: Capabilities, quick_folder: Path, one_thread: None
 ) -> None:
-    """One works up to a step, the other up to one, then the first to its end, then the other."""
     del one_thread
-    second = "pruner" if first == "writer" else "writer"
-    longest = {"writer": 0, "pruner": 0}
-    for order in ((first, second), (second, first)):
-        folder = quick_folder / order[0]
-        folder.mkdir()
-        steps = two_at_work(folder, [(who, TO_ITS_END) for who in order], honours)
-        longest |= {who: max(number, longest.get(who, 0)) for who, number in steps.items()}
-    assert min(longest.values()) >= 9
-    for pause in range(longest[first] + 1):
-        for other in range(longest[second] + 1):
-            folder = quick_folder / f"{pause} {other}"
-            folder.mkdir()
-            script = [(first, pause), (second, other), (first, TO_ITS_END), (second, TO_ITS_END)]
-            two_at_work(folder, script, honours)
+
+    def play(script: list[tuple[str, int]]) -> dict[str, int]:
+        steps = two_at_work(quick_folder, script, honours)
+        return {who: steps[who] for who in ("writer", "pruner")}
+
+    each_pausing_once(first, "pruner" if first == "writer" else "writer", play)
 
 
 @pytest.mark.parametrize("honours", [LIKE_S3, LIKE_A_DISK], ids=["copies", "renames"])
@@ -401,13 +387,10 @@ def test_a_writer_may_come_between_a_pruners_first_look_and_its_marks(
 ) -> None:
     """The pruner has decided what to mark; then each works up to a step, and then to its end."""
     del one_thread
-    (quick_folder / "first").mkdir()
     script = [("pruner", TO_ITS_END), ("writer", TO_ITS_END)]
-    longest = two_at_work(quick_folder / "first", script, honours)
+    longest = two_at_work(quick_folder, script, honours)
     for pause in range(longest["writer"] + 1):
         for other in range(longest["pruner"] - longest["before marking"] + 1):
-            folder = quick_folder / f"{pause} {other}"
-            folder.mkdir()
             script = [
                 ("pruner", longest["before marking"]),
                 ("writer", pause),
@@ -415,7 +398,7 @@ def test_a_writer_may_come_between_a_pruners_first_look_and_its_marks(
                 ("writer", TO_ITS_END),
                 ("pruner", TO_ITS_END),
             ]
-            two_at_work(folder, script, honours)
+            two_at_work(quick_folder, script, honours)
 
 
 class Round:

@@ -17,15 +17,18 @@ from tests.storage.snapshots.blocks.machines import (
     HOUR,
     Clock,
     Machine,
+    Turns,
+    each_pausing_once,
     image_of,
     listed,
     name_of,
 )
 
+from junmai_svc.storage.backends.base import Capabilities
 from junmai_svc.storage.errors import JunmaiError
 from junmai_svc.storage.snapshots.blocks import collecting, images, reading, surveying
 from junmai_svc.storage.snapshots.blocks.packs import PackRef
-from junmai_svc.storage.snapshots.blocks.places import MAPS, PACKS
+from junmai_svc.storage.snapshots.blocks.places import MAPS, PACKS, PENDING_MAPS
 from junmai_svc.storage.snapshots.blocks.repacking import MOST_MOVED, PackUse, choose
 from junmai_svc.storage.snapshots.blocks.sealing import Seal
 from junmai_svc.storage.snapshots.blocks.surveying import survey
@@ -238,6 +241,52 @@ def test_a_repacker_that_dies_at_any_step_costs_nothing(
             break
         step += 1
     assert step > 30
+
+
+@pytest.mark.parametrize("honours", [LIKE_S3, LIKE_A_DISK], ids=["copies", "renames"])
+@pytest.mark.parametrize("first", ["repacker", "pruner"])
+def test_a_repacker_and_a_pruner_may_pause_at_any_step_for_the_other_to_go_on(
+    first: str, honours: Capabilities, quick_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hours pass after a new pack was put, and a day after a new version of the map."""
+    for module in (images, surveying, collecting, reading):
+        monkeypatch.setattr(module, "FETCHES", 1)
+    kept = image_of(range(4))
+
+    def play(script: list[tuple[str, int]]) -> dict[str, int]:
+        folder = quick_folder / uuid4().hex
+        folder.mkdir()
+        clock = Clock()
+        place = Place(honours, clock, slow_copies=True)
+        turns = Turns(Random(0), script=script)  # noqa: S311  # it draws nothing
+        steps: dict[str, int] = {}
+
+        def then(verb: str, name: str) -> None:
+            if verb == "put" and name.startswith(PACKS):
+                clock.advance(2 * HOUR)
+            if verb == "put" and name.startswith(PENDING_MAPS):
+                clock.advance(25 * HOUR)
+
+        repacker, pruner = (
+            Machine(place, folder / who, pause=turns.counting(who, steps, then))
+            for who in ("repacker", "pruner")
+        )
+        repacker.backup(A, image_of(range(20)))
+        repacker.backup(B, kept)
+        repacker.drop(A)
+        clock.advance(2 * HOUR)
+
+        def prune() -> None:
+            for _ in range(2):
+                pruner.images.tidy()
+                assert pruner.images.collect().problems == ()
+
+        raised = turns.run({"repacker": lambda: repacker.images.repack(None), "pruner": prune})
+        assert raised == {}
+        assert Machine(place, folder / "looker").restore(B) == kept, script
+        return steps
+
+    each_pausing_once(first, "pruner" if first == "repacker" else "repacker", play, every=3)
 
 
 Action = tuple[str, int]
