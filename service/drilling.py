@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from junmai_svc.service.configuration_file import Loaded
+from junmai_svc.service.configuration.file import Loaded
+from junmai_svc.service.daemon.job_targets import path_of, stores_of
 from junmai_svc.service.drill import Drill, drill, newest_of
-from junmai_svc.service.job_targets import path_of, stores_of
 from junmai_svc.service.progress import Progress
 from junmai_svc.service.stores import Named
 from junmai_svc.service.wiring import store_context, usual_store

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
 
-from junmai_svc.service.configuration import duration
+from junmai_svc.service.configuration.form import duration
 from junmai_svc.service.times import parse_time
 from junmai_svc.storage.errors import NotFoundError, UsageError
 from junmai_svc.storage.journal.entry import Event

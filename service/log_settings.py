@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from junmai_svc.service.configuration import LogSection
-from junmai_svc.service.configuration_file import Loaded
+from junmai_svc.service.configuration.file import Loaded
+from junmai_svc.service.configuration.form import LogSection
 from junmai_svc.service.logs import configured
 from junmai_svc.service.settings import counted_from
 

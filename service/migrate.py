@@ -16,7 +16,6 @@ from junmai_svc.service.backup import backing_up, image_of
 from junmai_svc.service.build import build_target, freeze_for
 from junmai_svc.service.context import Context
 from junmai_svc.service.details import fitting
-from junmai_svc.service.execution import differing, execute, first_key, placed
 from junmai_svc.service.logs import log as events
 from junmai_svc.service.migration import (
     MigrateRequest,
@@ -29,8 +28,9 @@ from junmai_svc.service.migration import (
 from junmai_svc.service.migration_log import MigrationLog, error_lines, verification_results
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.preflight import plan_for, plan_of, refuse_request
-from junmai_svc.service.recipe import new_recipe, recorded, recorded_recipe
 from junmai_svc.service.replace import replace_database
+from junmai_svc.service.replay.execution import differing, execute, first_key, placed
+from junmai_svc.service.replay.recipe import new_recipe, recorded, recorded_recipe
 from junmai_svc.service.signals import ignore_from_here, unbroken
 from junmai_svc.storage.databases.digest import table_digest
 from junmai_svc.storage.databases.failures import translated

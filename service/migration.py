@@ -8,8 +8,8 @@ from junmai_svc.checks.finding import Report, Verdict
 from junmai_svc.service.build import Copied
 from junmai_svc.service.context import StoreProblem
 from junmai_svc.service.plan import MigrationPlan
-from junmai_svc.service.recipe import Recipe
 from junmai_svc.service.replace import Replaced
+from junmai_svc.service.replay.recipe import Recipe
 from junmai_svc.storage.snapshots.base import Snapshot
 
 

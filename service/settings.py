@@ -9,8 +9,8 @@ from pathlib import Path, PurePath
 
 import msgspec
 
-from junmai_svc.service.configuration import RetentionSection, duration
-from junmai_svc.service.configuration_file import Loaded
+from junmai_svc.service.configuration.file import Loaded
+from junmai_svc.service.configuration.form import RetentionSection, duration
 from junmai_svc.service.retention import Policies, Policy
 from junmai_svc.storage.errors import NotFoundError, UsageError
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePath
 
-from junmai_svc.service.configuration_file import Loaded
+from junmai_svc.service.configuration.file import Loaded
 from junmai_svc.service.context import StoreProblem
-from junmai_svc.service.job_targets import path_of, stores_of
+from junmai_svc.service.daemon.job_targets import path_of, stores_of
 from junmai_svc.service.stores import Named
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import JunmaiError, NotFoundError

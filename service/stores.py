@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from junmai_svc.service.configuration import StoreSection
-from junmai_svc.service.configuration_checks import s3_options
-from junmai_svc.service.configuration_file import Loaded
+from junmai_svc.service.configuration.checks import s3_options
+from junmai_svc.service.configuration.file import Loaded
+from junmai_svc.service.configuration.form import StoreSection
 from junmai_svc.service.logs import log
 from junmai_svc.service.settings import cache_folder, counted_from
 from junmai_svc.storage.backends.base import Backend

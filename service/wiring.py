@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from junmai_svc.service import report
-from junmai_svc.service.configuration_file import Loaded
+from junmai_svc.service.configuration.file import Loaded
 from junmai_svc.service.context import Context, StoreProblem, now
 from junmai_svc.service.progress import Progress
 from junmai_svc.service.publish import publish_all

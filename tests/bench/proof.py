@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from junmai_svc.service.audit_outside import verify_store
+from junmai_svc.service.audit.outside import verify_store
 from junmai_svc.storage.backends.local import LocalBackend
 from junmai_svc.storage.journal.entry import source_of
 from junmai_svc.storage.journal.events import event_type, stream_name

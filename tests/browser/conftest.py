@@ -9,9 +9,9 @@ import pytest
 from tests.browser.devtools import Browser, installed, running
 from tests.harness.statuses import well
 
-from junmai_svc.service.observation import Observation
-from junmai_svc.service.status import Status, fold_status
-from junmai_svc.service.status_server import StatusServer
+from junmai_svc.service.status.fold import Status, fold_status
+from junmai_svc.service.status.observation import Observation
+from junmai_svc.service.status.server import StatusServer
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,9 @@ from tests.browser.conftest import Shown
 from tests.browser.devtools import Browser
 from tests.harness.statuses import STATES, nothing, run_id, snapshots, well
 
-from junmai_svc.service.observation import Listing, Watched
-from junmai_svc.service.status import fold_status
-from junmai_svc.service.status_server import StatusServer
+from junmai_svc.service.status.fold import fold_status
+from junmai_svc.service.status.observation import Listing, Watched
+from junmai_svc.service.status.server import StatusServer
 
 WIDTHS = (1280, 390)
 SCHEMES = ("light", "dark")

@@ -7,7 +7,7 @@ import pytest
 from tests.harness.published import Scene
 
 from junmai_svc.checks.proof import Answer, Question
-from junmai_svc.service.audit_outside import verify_store
+from junmai_svc.service.audit.outside import verify_store
 from junmai_svc.storage.backends.base import Backend, RetainedError
 from junmai_svc.storage.journal.mirror import Mirror
 from junmai_svc.storage.journal.publishing import publish

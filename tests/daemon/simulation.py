@@ -13,11 +13,11 @@ from apscheduler.executors.base import BaseExecutor, run_job
 from apscheduler.schedulers.base import BaseScheduler
 
 from junmai_svc.service.context import now
-from junmai_svc.service.daemon import Daemon
-from junmai_svc.service.job_memory import Memory
-from junmai_svc.service.jobs import Job
-from junmai_svc.service.notices import Trouble
-from junmai_svc.service.stopping import Stop
+from junmai_svc.service.daemon.job_memory import Memory
+from junmai_svc.service.daemon.jobs import Job
+from junmai_svc.service.daemon.scheduler import Daemon
+from junmai_svc.service.daemon.stopping import Stop
+from junmai_svc.service.notify.notices import Trouble
 
 LOOK = timedelta(seconds=30)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from junmai_svc.service.daemon_lock import (
+from junmai_svc.service.daemon.lock import (
     CourseNote,
     Note,
     is_running,

@@ -10,11 +10,11 @@ import time_machine
 from tests.daemon.simulation import Heard
 
 from junmai_svc.service.context import now
-from junmai_svc.service.daemon import WORKERS, Daemon, background_scheduler
-from junmai_svc.service.job_memory import JobOutcome, Memory
-from junmai_svc.service.jobs import Facts, Job, Part
+from junmai_svc.service.daemon.job_memory import JobOutcome, Memory
+from junmai_svc.service.daemon.jobs import Facts, Job, Part
+from junmai_svc.service.daemon.scheduler import WORKERS, Daemon, background_scheduler
+from junmai_svc.service.daemon.stopping import Stop
 from junmai_svc.service.schedule import parse
-from junmai_svc.service.stopping import Stop
 
 Act = Callable[[], Facts]
 

@@ -9,10 +9,10 @@ import time_machine
 from tests.daemon.simulation import World
 
 from junmai_svc.service.context import now
-from junmai_svc.service.daemon_lock import Note
-from junmai_svc.service.job_memory import Memory
-from junmai_svc.service.jobs import Job, JobKind, Part
-from junmai_svc.service.notices import Trouble
+from junmai_svc.service.daemon.job_memory import Memory
+from junmai_svc.service.daemon.jobs import Job, JobKind, Part
+from junmai_svc.service.daemon.lock import Note
+from junmai_svc.service.notify.notices import Trouble
 from junmai_svc.service.schedule import parse
 from junmai_svc.storage.errors import IntegrityError, StorageUnavailableError
 

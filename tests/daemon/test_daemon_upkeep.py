@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from tests.daemon.installation import Installation
 
-from junmai_svc.service.configuration_file import load
-from junmai_svc.service.job_building import build_jobs
-from junmai_svc.service.job_targets import Surroundings
-from junmai_svc.service.jobs import Job, Outcome, run_parts
+from junmai_svc.service.configuration.file import load
+from junmai_svc.service.daemon.job_building import build_jobs
+from junmai_svc.service.daemon.job_targets import Surroundings
+from junmai_svc.service.daemon.jobs import Job, Outcome, run_parts
 from junmai_svc.service.progress import Silent
 from junmai_svc.storage.errors import IntegrityError, NotFoundError
 

@@ -12,11 +12,11 @@ from tests.daemon.simulation import Heard, World
 from tests.harness.databases import change
 from tests.harness.small_disk import LARGE_ENOUGH, small_disk
 
-from junmai_svc.service.configuration_file import load
+from junmai_svc.service.configuration.file import load
 from junmai_svc.service.context import now
-from junmai_svc.service.job_building import build_jobs
-from junmai_svc.service.job_targets import Surroundings
-from junmai_svc.service.notices import Trouble
+from junmai_svc.service.daemon.job_building import build_jobs
+from junmai_svc.service.daemon.job_targets import Surroundings
+from junmai_svc.service.notify.notices import Trouble
 from junmai_svc.service.progress import Silent
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.projection import Run, fold_proven, fold_runs

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from junmai_svc.service.daemon_lock import Note
-from junmai_svc.service.job_memory import JobOutcome, Memory
-from junmai_svc.service.jobs import Job, JobKind, Outcome, Part
+from junmai_svc.service.daemon.job_memory import JobOutcome, Memory
+from junmai_svc.service.daemon.jobs import Job, JobKind, Outcome, Part
+from junmai_svc.service.daemon.lock import Note
 from junmai_svc.service.schedule import parse
 from junmai_svc.storage.errors import StorageUnavailableError
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from junmai_svc.service.last_backups import LastBackups, absolute
+from junmai_svc.service.daemon.last_backups import LastBackups, absolute
 from junmai_svc.storage.journal.events import event_type, stream_name
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.uuid7 import uuid7

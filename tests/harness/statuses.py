@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from junmai_svc.service.observation import (
+from junmai_svc.service.status.observation import (
     Job,
     JobOutcome,
     JournalFacts,

@@ -17,8 +17,8 @@ import pytest
 from tests.harness.published import Scene, made
 
 from junmai_svc.checks.proof import Answer
-from junmai_svc.service.audit import Audit, verify_journal
-from junmai_svc.service.audit_outside import verify_store
+from junmai_svc.service.audit.outside import verify_store
+from junmai_svc.service.audit.verify import Audit, verify_journal
 from junmai_svc.storage.errors import IntegrityError, JunmaiError
 from junmai_svc.storage.journal import merkle, tables
 from junmai_svc.storage.journal.bundles import decode_bundle, encode_bundle

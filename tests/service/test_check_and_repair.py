@@ -15,7 +15,7 @@ from junmai_svc.service.context import Context
 from junmai_svc.service.prune import plan_prune, prune
 from junmai_svc.service.repair import Sources, repair
 from junmai_svc.service.retention import Policy
-from junmai_svc.service.views_check import check_view, repair_view
+from junmai_svc.service.views.check import check_view, repair_view
 from junmai_svc.storage.backends.local import LocalBackend
 from junmai_svc.storage.errors import NotFoundError
 from junmai_svc.storage.journal.journal import Journal

@@ -9,17 +9,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from junmai_svc.service.configuration import (
+from junmai_svc.service.configuration.checks import listen_address
+from junmai_svc.service.configuration.file import Loaded, load
+from junmai_svc.service.configuration.form import (
     Configuration,
     DatabaseSection,
     StoreSection,
     duration,
 )
-from junmai_svc.service.configuration_checks import listen_address
-from junmai_svc.service.configuration_file import Loaded, load
-from junmai_svc.service.configuration_keys import fields_of, form_problems, section_in
-from junmai_svc.service.configuration_show import settings_of
-from junmai_svc.service.configuration_text import SCHEMA_NAME, commented, schema
+from junmai_svc.service.configuration.keys import fields_of, form_problems, section_in
+from junmai_svc.service.configuration.origins import settings_of
+from junmai_svc.service.configuration.text import SCHEMA_NAME, commented, schema
 from junmai_svc.service.retention import Policy
 from junmai_svc.service.settings import configured_journal, retention
 from junmai_svc.service.stores import Named, place_of

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from junmai_svc.service.crier import Crier
-from junmai_svc.service.jobs import Job, JobKind
-from junmai_svc.service.notices import Trouble
+from junmai_svc.service.daemon.jobs import Job, JobKind
+from junmai_svc.service.notify.crier import Crier
+from junmai_svc.service.notify.notices import Trouble
 from junmai_svc.service.schedule import parse
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

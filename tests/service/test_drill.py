@@ -12,9 +12,9 @@ from tests.harness.databases import change, make_current, make_oldest
 
 from junmai_svc.service.backup import backup
 from junmai_svc.service.context import Context
+from junmai_svc.service.daemon.stopping import Stop, Stoppable
 from junmai_svc.service.drill import Result, drill, newest_of
 from junmai_svc.service.progress import Silent
-from junmai_svc.service.stopping import Stop, Stoppable
 from junmai_svc.service.stores import Named
 from junmai_svc.service.wiring import context_for
 from junmai_svc.storage.errors import InterruptedRunError, NotFoundError, StorageUnavailableError

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from junmai_svc.service.heap import give_back
+from junmai_svc.service.daemon.heap import give_back
 
 
 def resident() -> int:

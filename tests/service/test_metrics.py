@@ -8,9 +8,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from tests.harness.statuses import NOW, STATES, failing, well
 
-from junmai_svc.service.metrics import render_metrics
-from junmai_svc.service.observation import Observation
-from junmai_svc.service.status import fold_status
+from junmai_svc.service.status.fold import fold_status
+from junmai_svc.service.status.metrics import render_metrics
+from junmai_svc.service.status.observation import Observation
 
 UNITS = ("_seconds", "_bytes")
 

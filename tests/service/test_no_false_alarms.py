@@ -11,8 +11,8 @@ import pytest
 from tests.harness.published import Scene, made
 
 from junmai_svc.checks.proof import Answer, Question
-from junmai_svc.service.audit import Audit, verify_journal
-from junmai_svc.service.audit_outside import verify_store
+from junmai_svc.service.audit.outside import verify_store
+from junmai_svc.service.audit.verify import Audit, verify_journal
 from junmai_svc.storage.backends.base import NOTHING_SEEN, Capabilities
 from junmai_svc.storage.backends.local import LocalBackend
 from junmai_svc.storage.errors import StorageUnavailableError

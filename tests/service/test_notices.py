@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from junmai_svc.service.notices import (
+from junmai_svc.service.notify.notices import (
     QUIET,
     REMIND,
     Notice,

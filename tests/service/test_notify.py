@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from tests.harness.listener import Listener
 
-from junmai_svc.service import messenger as messages
-from junmai_svc.service import notify
 from junmai_svc.service.logs import configured
-from junmai_svc.service.messenger import Messenger
-from junmai_svc.service.notify import Addresses, ping, read_addresses, send, try_out
-from junmai_svc.service.notify_beside import send_beside
+from junmai_svc.service.notify import messenger as messages
+from junmai_svc.service.notify import sending as notify
+from junmai_svc.service.notify.beside import send_beside
+from junmai_svc.service.notify.messenger import Messenger
+from junmai_svc.service.notify.sending import Addresses, ping, read_addresses, send, try_out
 from junmai_svc.storage.errors import NotFoundError, StorageUnavailableError, UsageError
 
 SECRET = "s3cr3t-t0ken"  # noqa: S105  # the point of the test

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from junmai_svc.service.report_page import page_of
-from junmai_svc.service.views_page import Proof, page_view
+from junmai_svc.service.page.render import page_of
+from junmai_svc.service.page.view import Proof, page_view
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.projection import fold_runs
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from junmai_svc.service import phrases
+from junmai_svc.service.status import phrases
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

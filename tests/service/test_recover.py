@@ -8,11 +8,11 @@ import pytest
 from tests.harness.published import Scene, made
 
 from junmai_svc.checks.proof import Answer
-from junmai_svc.service.audit import verify_journal
-from junmai_svc.service.audit_keep import check_proof, prove, sign, write_proof
-from junmai_svc.service.audit_outside import verify_store
-from junmai_svc.service.audit_recover import recover as use_case
-from junmai_svc.service.epoch import Recovery
+from junmai_svc.service.audit.epoch import Recovery
+from junmai_svc.service.audit.keep import check_proof, prove, sign, write_proof
+from junmai_svc.service.audit.outside import verify_store
+from junmai_svc.service.audit.recover import recover as use_case
+from junmai_svc.service.audit.verify import verify_journal
 from junmai_svc.storage.errors import IntegrityError, LockedError, NotFoundError, UsageError
 from junmai_svc.storage.journal.events import event_type, stream_name
 from junmai_svc.storage.journal.journal import Journal

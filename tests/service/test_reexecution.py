@@ -12,9 +12,9 @@ from tests.harness.databases import make_oldest
 from junmai_svc.service.context import Context
 from junmai_svc.service.migrate import migrate
 from junmai_svc.service.migration import MigrateRequest
-from junmai_svc.service.record import Record
-from junmai_svc.service.reexecution import re_execute
-from junmai_svc.service.replay import Found, Verdict, record_in
+from junmai_svc.service.replay.record import Record
+from junmai_svc.service.replay.reexecution import re_execute
+from junmai_svc.service.replay.replay import Found, Verdict, record_in
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.snapshots.store import FileStore
 

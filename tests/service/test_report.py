@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from junmai_svc.service import report, report_check, report_prune, report_run
+from junmai_svc.service import report
+from junmai_svc.service.report import check as report_check
+from junmai_svc.service.report import prune as report_prune
+from junmai_svc.service.report import run as report_run
+from junmai_svc.service.report import snapshots as report_snapshots
 from junmai_svc.storage.errors import ChecksumError, JunmaiError
 
 View = dict[str, Any]
@@ -105,8 +109,14 @@ def snapshots(name: str) -> View:
         "held": True,
         "proven": None,
         "database": f"database {name}",
+        "stores": [{"store": name, "new_bytes": 5, "held": True, "damaged": True}],
     }
-    return {"snapshots": [row], "unreadable": [{"problem": f"problem {name}"}]}
+    return {
+        "snapshots": [row],
+        "stores": [{"store": name, "layout": "blocks", "snapshots": 1}],
+        "unreadable": [{"store": name, "problem": f"problem {name}"}],
+        "failed_stores": [{"store": name, "problem": f"down {name}", "hint": f"wait {name}"}],
+    }
 
 
 def prune(name: str) -> View:
@@ -183,7 +193,7 @@ SHOWN: list[tuple[Callable[[View], None], Callable[[str], View]]] = [
     (report.show_backup, backup),
     (report.show_restored, restored),
     (report.show_verification, verification),
-    (report.show_snapshots, snapshots),
+    (report_snapshots.show_snapshots, snapshots),
     (report_prune.show_prune, prune),
     (report_check.show_check, check),
     (report_check.show_repair, repair),
@@ -329,7 +339,9 @@ def test_ages_are_told_in_the_largest_unit_and_the_future_is_now(
 
 
 def test_empty_lists_are_told_as_such(capsys: pytest.CaptureFixture[str]) -> None:
-    report.show_snapshots({"snapshots": [], "unreadable": []})
+    report_snapshots.show_snapshots(
+        {"snapshots": [], "stores": [], "unreadable": [], "failed_stores": []}
+    )
     report_run.show_history({"position": None, "runs": []})
     report.show_verification(verification("x") | {"tables": [], "findings": [], "status": "passed"})
     lines = capsys.readouterr().out.splitlines()

@@ -22,9 +22,10 @@ from tests.harness.statuses import (
     well,
 )
 
-from junmai_svc.service.attention import Level
-from junmai_svc.service.coverage import Coverage, State
-from junmai_svc.service.observation import (
+from junmai_svc.service.status.attention import Level
+from junmai_svc.service.status.coverage import Coverage, State
+from junmai_svc.service.status.fold import Status, fold_status
+from junmai_svc.service.status.observation import (
     JobOutcome,
     JournalFacts,
     Listing,
@@ -34,7 +35,6 @@ from junmai_svc.service.observation import (
     StoredSnapshot,
     Watched,
 )
-from junmai_svc.service.status import Status, fold_status
 from junmai_svc.storage.snapshots.manifest import Reason
 
 MINUTE = timedelta(minutes=1)

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.harness.statuses import DAY, HOUR, NOW
 
-from junmai_svc.service import status_chart
-from junmai_svc.service.coverage import Point
-from junmai_svc.service.observation import Proof, ProofOutcome, StoredSnapshot
-from junmai_svc.service.status_chart import draw, span_of
+from junmai_svc.service.status import chart as status_chart
+from junmai_svc.service.status.chart import draw, span_of
+from junmai_svc.service.status.coverage import Point
+from junmai_svc.service.status.observation import Proof, ProofOutcome, StoredSnapshot
 
 
 def point(

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.harness.statuses import HOUR, STATES, failing, much, nothing, run_id, snapshots, well
 
-from junmai_svc.service.observation import Listing, Watched
-from junmai_svc.service.status import fold_status
-from junmai_svc.service.status_page import MOST, POLICY, headline, render_page, summary
+from junmai_svc.service.status.fold import fold_status
+from junmai_svc.service.status.observation import Listing, Watched
+from junmai_svc.service.status.page import MOST, POLICY, headline, render_page, summary
 
 NOT_CLOSED = {"meta", "link"}
 

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 import pytest
 from tests.harness.statuses import failing, nothing, run_id, well
 
-from junmai_svc.service.status import Status, fold_status
-from junmai_svc.service.status_page import POLICY
-from junmai_svc.service.status_server import (
+from junmai_svc.service.status.fold import Status, fold_status
+from junmai_svc.service.status.page import POLICY
+from junmai_svc.service.status.server import (
     LARGEST_REQUEST,
     MOST_AT_ONCE,
     StatusServer,

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
+from junmai_svc.service.daemon.stopping import Stop, Stoppable, listening
 from junmai_svc.service.signals import unbroken
-from junmai_svc.service.stopping import Stop, Stoppable, listening
 from junmai_svc.storage.databases import interruption
 from junmai_svc.storage.errors import InterruptedRunError
 

@@ -8,7 +8,7 @@ import pytest
 from tests.harness.stores import fetched, image_of, names, stored
 
 from junmai_svc.service import keys, stores
-from junmai_svc.service.configuration_file import Loaded, load
+from junmai_svc.service.configuration.file import Loaded, load
 from junmai_svc.service.keys import NOT_REVOKED, NewSecret, change_key, init_store
 from junmai_svc.service.store_facts import facts_at
 from junmai_svc.service.stores import LOST_KEY, Named, Place, open_store, place_of

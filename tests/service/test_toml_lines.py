@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from junmai_svc.service.configuration_text import toml_of
-from junmai_svc.service.toml_lines import Keys, line_of, lines_of
+from junmai_svc.service.configuration.lines import Keys, line_of, lines_of
+from junmai_svc.service.configuration.text import toml_of
 
 TEXT = """\
 # [not.a.table]

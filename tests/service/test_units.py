@@ -8,8 +8,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from junmai_svc.service.unit_windows import TASKS
-from junmai_svc.service.units import System, command_of, system_of, unit_for
+from junmai_svc.service.install.units import System, command_of, system_of, unit_for
+from junmai_svc.service.install.windows import TASKS
 
 FOLDER = PurePosixPath("/srv/jun mai")
 HOME = PurePosixPath("/home/ann")

@@ -14,21 +14,22 @@ from hypothesis import strategies as st
 
 from junmai_svc.checks.finding import CheckResult, Finding, Report, Verdict
 from junmai_svc.checks.image import Examination
-from junmai_svc.service import views, views_run
+from junmai_svc.service import views
 from junmai_svc.service.backup import Backup
 from junmai_svc.service.build import Copied
 from junmai_svc.service.context import StoreProblem
 from junmai_svc.service.migration import MigrateRequest, Migration
 from junmai_svc.service.plan import MigrationPlan, plan_migration
-from junmai_svc.service.recipe import new_recipe
 from junmai_svc.service.replace import Replaced
+from junmai_svc.service.replay.recipe import new_recipe
 from junmai_svc.service.restore import Restored
 from junmai_svc.service.verify import Verification
+from junmai_svc.service.views import run as views_run
 from junmai_svc.storage.databases.schema import Schema, read_schema
 from junmai_svc.storage.errors import ChecksumError, PlanError, StorageUnavailableError
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.projection import fold_runs
-from junmai_svc.storage.snapshots.base import Snapshot, Unreadable
+from junmai_svc.storage.snapshots.base import Snapshot
 from junmai_svc.storage.snapshots.manifest import Manifest, Reason
 
 NOON = datetime(2025, 1, 8, 12, 0, 0, 123_456, tzinfo=UTC)
@@ -282,30 +283,6 @@ def test_a_verification_passes_unless_something_is_new(
             "verdict": results[0].verdict.value,
         }
     ]
-
-
-def test_snapshots_are_told_with_what_is_known_of_them() -> None:
-    bad = Unreadable("bad.json", ChecksumError("it is damaged"))
-    unknown = plain(views.snapshots_view([SNAPSHOT], [bad]))
-    assert unknown["snapshots"] == [
-        {
-            "snapshot": NAME,
-            "taken": "2025-01-08T12:00:00.123456+00:00",
-            "reason": "scheduled",
-            "database": "data/junmai.db",
-            "file_size": 4096,
-            "checksum": "ab" * 32,
-            "layout": "file",
-            "new_bytes": None,
-            "store": "",
-            "held": False,
-            "proven": None,
-        }
-    ]
-    assert unknown["unreadable"] == [{"manifest": "bad.json", "problem": "it is damaged"}]
-    known = plain(views.snapshots_view([SNAPSHOT], [], frozenset([NAME]), {NAME: NOON}))
-    assert known["snapshots"][0]["held"] is True
-    assert known["snapshots"][0]["proven"] == "2025-01-08T12:00:00.123456+00:00"
 
 
 def event(name: str, position: int, **data: Any) -> Event:

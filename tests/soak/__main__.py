@@ -23,7 +23,7 @@ from pathlib import Path
 
 from tests.daemon.installation import HEAD, Installation
 
-from junmai_svc.service.configuration_file import load
+from junmai_svc.service.configuration.file import load
 from junmai_svc.service.context import now
 from junmai_svc.service.stores import Named, open_store
 from junmai_svc.storage.databases.failures import translated

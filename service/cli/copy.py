@@ -1,0 +1,82 @@
+"""The command copy."""
+
+from pathlib import Path
+
+import click
+
+from junmai_svc.service.cli.command import PATH, configuration, journal_option, with_json
+from junmai_svc.service.exits import DONE, FINDINGS, exit_code
+
+
+@click.command(short_help="Copy snapshots to another store.")
+@click.option(
+    "--from", "source", required=True, metavar="STORE", help="The store that has the snapshots."
+)
+@click.option(
+    "--to", "target", required=True, metavar="STORE", help="The store that is to have them too."
+)
+@click.option("--database", metavar="NAME", help="Only those of the database with this file name.")
+@click.option("--since", metavar="TIME", help="Only those taken since a time (UTC).")
+@click.option("--dry-run", is_flag=True, help="Print what would be copied; write nothing.")
+@click.option("--from-endpoint-url", metavar="URL", help="The server of the first store.")
+@click.option("--to-endpoint-url", metavar="URL", help="The server of the other store.")
+@click.option("--from-key-file", type=PATH, help="The key of the first store.")
+@click.option("--to-key-file", type=PATH, help="The key of the other store.")
+@with_json
+@click.pass_context
+def copy(
+    ctx: click.Context,
+    *,
+    source: str,
+    target: str,
+    database: str | None,
+    since: str | None,
+    dry_run: bool,
+    from_endpoint_url: str | None,
+    to_endpoint_url: str | None,
+    from_key_file: Path | None,
+    to_key_file: Path | None,
+    as_json: bool,
+) -> int:
+    """Copy the snapshots of one store that another lacks, the oldest first, under the same names.
+
+    A STORE is a configured name, an address or a folder; the other one is made if need be. Each
+    snapshot is proven by its SHA-256 on the way. What was cut off goes on where it was.
+
+    Ends with exit code 3 where some could not be copied: they are damaged, or the other store has
+    another snapshot by that name; and with 30 where a store does not answer.
+
+    \b
+    junmai-svc copy --from data/backups --to s3://bucket/junmai --to-key-file junmai.key
+    junmai-svc copy --from local --to off-site --since 2025-01-08
+    """
+    from junmai_svc.service import copy as use_case
+    from junmai_svc.service import report
+    from junmai_svc.service.progress import for_terminal
+    from junmai_svc.service.report import stores as report_stores
+    from junmai_svc.service.stores import Named
+    from junmai_svc.service.times import parse_time
+    from junmai_svc.service.views import stores as views_stores
+    from junmai_svc.service.wiring import copying, looking_at_two
+
+    which = use_case.Which(database, parse_time(since) if since is not None else None)
+    loaded, journal = configuration(ctx), journal_option(ctx)
+    one = Named(source, endpoint_url=from_endpoint_url, key_file=from_key_file)
+    other = Named(target, endpoint_url=to_endpoint_url, key_file=to_key_file)
+    stopped = None
+    if dry_run:
+        with looking_at_two(one, other, loaded) as (here, there):
+            plan = use_case.look(here, there, which)
+            view = views_stores.copy_plan_view(plan, here.url, there.url if there else target)
+        refused = bool(plan.refused)
+    else:
+        with copying(journal, one, other, loaded, for_terminal()) as (here_context, there_context):
+            done = use_case.copy(here_context, there_context, which)
+            urls = here_context.store.url, there_context.store.url
+            view = views_stores.copy_view(done, *urls)
+        refused, stopped = bool(done.plan.refused or done.not_copied), done.stopped
+    (report.show_json if as_json else report_stores.show_copy)(view)
+    if stopped is not None:
+        report.show_error(stopped)
+        return exit_code(stopped)
+    return FINDINGS if refused else DONE

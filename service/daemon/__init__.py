@@ -1,0 +1,1 @@
+"""What runs by itself: jobs on their schedules, the same use cases as the command line's."""

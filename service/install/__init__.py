@@ -1,0 +1,1 @@
+"""What makes a system run the daemon: a unit, a property list, a task."""

@@ -1,0 +1,73 @@
+"""What makes a system run the daemon: a systemd unit, a launchd plist, a Task Scheduler task. Pure.
+
+Each starts it with the user's session, again if it fails, with little priority and bounded means;
+none holds anything secret.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path, PurePath
+
+from junmai_svc.service.install.launchd import LABEL, launchd_plist
+from junmai_svc.service.install.limits import NAME
+from junmai_svc.service.install.systemd import systemd_unit
+from junmai_svc.service.install.windows import windows_task
+
+
+class System(StrEnum):
+    """What starts programs on a machine."""
+
+    SYSTEMD = "systemd"
+    LAUNCHD = "launchd"
+    WINDOWS = "windows"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A file for a system: its content, where it usually is, and the command to say next.
+
+    `next` has `{}` where the path of the file goes.
+    """
+
+    content: bytes
+    usual: PurePath
+    next: str
+
+
+def unit_for(system: System, command: Sequence[str], folder: PurePath, home: PurePath) -> Unit:
+    """Return the file that makes a system run `command` (absolute, first the program) in `folder`.
+
+    `home` is the folder of the user whose session it belongs to.
+    """
+    if system is System.SYSTEMD:
+        usual = home / ".config" / "systemd" / "user" / f"{NAME}.service"
+        then = f"systemctl --user daemon-reload && systemctl --user enable --now {NAME}"
+        return Unit(systemd_unit(command, folder), usual, then)
+    if system is System.LAUNCHD:
+        usual = home / "Library" / "LaunchAgents" / f"{LABEL}.plist"
+        then = 'launchctl bootstrap gui/$(id -u) "{}"'
+        return Unit(launchd_plist(command, folder), usual, then)
+    then = f'schtasks /Create /TN {NAME} /XML "{{}}" && schtasks /Run /TN {NAME}'
+    return Unit(windows_task(command, folder), folder / f"{NAME}.xml", then)
+
+
+def command_of(
+    python: Path, configuration: Path, journal: Path | None, system: System
+) -> list[str]:
+    """Return the command line that runs the daemon, all paths absolute."""
+    program = (
+        python.absolute()
+    )  # not resolved: a link in a virtual environment is what makes it one
+    quiet = program.with_name("pythonw.exe")
+    if system is System.WINDOWS and quiet.exists():
+        program = quiet  # no console window
+    named = ["--config", str(configuration.absolute())]
+    if journal is not None:
+        named += ["--journal", str(journal.absolute())]
+    return [str(program), "-m", "junmai_svc.service", *named, "daemon", "run"]
+
+
+def system_of(platform: str) -> System:
+    """Return what starts programs on a platform, named as `sys.platform` names it."""
+    return {"win32": System.WINDOWS, "darwin": System.LAUNCHD}.get(platform, System.SYSTEMD)

@@ -1,0 +1,1 @@
+"""Telling people when something goes wrong, and when it is over."""

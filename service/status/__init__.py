@@ -1,0 +1,1 @@
+"""How everything stands, judged from what was looked at: page, metrics, health."""

@@ -1,0 +1,104 @@
+"""Audits as plain data: the one object that `--json` prints. Pure."""
+
+from typing import Any
+
+from junmai_svc.checks.proof import Verdict
+from junmai_svc.service.audit.epoch import Recovery
+from junmai_svc.service.audit.keep import Proven, Signing
+from junmai_svc.service.audit.verify import Audit
+from junmai_svc.storage.journal.checkpoint import Checkpoint
+from junmai_svc.storage.journal.encoding import to_base64
+
+View = dict[str, Any]
+
+
+def audit_view(audit: Audit) -> View:
+    """The verdicts on a journal."""
+    return {
+        "run": None,
+        "status": "passed" if audit.passed else "findings",
+        "journal": audit.journal_id,
+        "size": audit.size,
+        "root": to_base64(audit.root),
+        "verdicts": [_verdict_view(verdict) for verdict in audit.verdicts],
+        "unreachable": [{"store": d.store, "problem": d.problem.message} for d in audit.down],
+    }
+
+
+def _verdict_view(verdict: Verdict) -> View:
+    return {
+        "verdict": verdict.question.value,
+        "answer": verdict.answer.value,
+        "position": verdict.position,
+        "total": verdict.total,
+        "findings": [
+            {
+                "message": doubt.message,
+                "position": doubt.position,
+                "where": doubt.where,
+                "hint": doubt.hint,
+            }
+            for doubt in verdict.doubts
+        ],
+        "notes": list(verdict.notes),
+    }
+
+
+def signing_view(signed: Signing) -> View:
+    """A checkpoint, the public key that it was signed with, and where it was published."""
+    return {
+        "run": None,
+        "status": "unpublished" if signed.problems else "signed",
+        "journal": signed.journal_id,
+        "size": signed.size,
+        "checkpoint": signed.text,
+        "key": signed.key,
+        "published": [
+            {"store": each.store, "size": each.size, "added": each.added}
+            for each in signed.published
+        ],
+        "problems": [
+            {"store": each.store, "problem": each.problem.message, "hint": each.problem.hint}
+            for each in signed.problems
+        ],
+    }
+
+
+def proven_view(proven: Proven) -> View:
+    """An event whose proof holds."""
+    event = proven.event
+    return {
+        "run": None,
+        "status": "proven",
+        "journal": proven.journal_id,
+        "size": proven.size,
+        "position": event.position,
+        "id": event.id,
+        "stream": event.stream,
+        "type": event.type,
+        "time": event.time.isoformat(),
+        "data": event.data,
+    }
+
+
+def recovery_view(found: Recovery) -> View:
+    """What a recovery found and did."""
+    return {
+        "run": None,
+        "status": found.status,
+        "journal": found.journal_id,
+        "size": found.size,
+        "store": found.store,
+        "added": found.added,
+        "verdict": found.verdict or None,
+        "position": found.position,
+        "ours": _tree_view(found.ours),
+        "theirs": _tree_view(found.theirs),
+        "kept": str(found.kept) if found.kept else None,
+    }
+
+
+def _tree_view(checkpoint: Checkpoint | None) -> View | None:
+    if checkpoint is None:
+        return None
+    return {"size": checkpoint.size, "root": to_base64(checkpoint.root)}
