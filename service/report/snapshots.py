@@ -4,9 +4,11 @@ A list fits 80 columns, so what is the same for all is said once: the database a
 stores as numbers with a legend below.
 """
 
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
+from rich.cells import cell_len
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -15,7 +17,6 @@ from junmai_svc.service.report import View, aged, printed, shown, sized, table_o
 
 SHOWN = 20
 SHOWN_COLUMNS = 6
-NAME_IN_ONE_LINE = 40
 _STYLES = {"added": "green", "removed": "red", "changed": "yellow"}
 
 
@@ -55,8 +56,9 @@ def _list(rows: Sequence[View], numbers: Mapping[str, str]) -> Table:
     table = table_of(*(name for name, is_there in columns.items() if is_there))
     table.show_edge = False
     table.padding = (0, 1, 0, 0)
-    # Other columns give way first; a name that is too long for that is wrapped as it must be.
-    table.columns[0].no_wrap = max(len(row["snapshot"]) for row in rows) <= NAME_IN_ONE_LINE
+    # Where a name can stand in one line, other columns give way first.
+    longest = max(cell_len(row["snapshot"]) for row in rows)
+    table.columns[0].no_wrap = 2 * longest <= shutil.get_terminal_size().columns
     for row in rows:
         cells: dict[str, Text | str] = {
             "snapshot": Text(row["snapshot"]),
@@ -144,8 +146,8 @@ def _tables(view: View) -> Iterable[RenderableType]:
 
 
 def _cells(table: View) -> str:
-    if table["compared"] == "whole rows":
-        return "(compared by whole rows)"
+    if table["compared"] != "key":
+        return f"({table['compared']})"
     counted = sorted(table["columns"].items(), key=lambda item: -item[1])
     told = [f"{name} {number:,}" for name, number in counted[:SHOWN_COLUMNS]]
     more = len(counted) - SHOWN_COLUMNS
