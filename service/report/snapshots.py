@@ -5,7 +5,7 @@ stores as numbers with a legend below.
 """
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from rich.cells import cell_len
@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from junmai_svc.service.report import View, aged, printed, shown, sized, table_of
+from junmai_svc.service.report import View, aged, down_stores, printed, shown, sized, table_of
 
 SHOWN = 20
 SHOWN_COLUMNS = 6
@@ -37,7 +37,7 @@ def show_snapshots(view: View) -> None:
     for each in view["unreadable"]:
         where = f" ({each['store']})" if len(numbers) > 1 else ""
         parts.append(Text(f"Can't be used: {each['problem']}{where}", "yellow"))
-    printed(*parts, *_failed(view))
+    printed(*parts, *down_stores(view))
 
 
 def _list(rows: Sequence[View], numbers: Mapping[str, str]) -> Table:
@@ -90,13 +90,6 @@ def _proven(row: View) -> Text:
 
 def _legend(store: View, number: str) -> Text:
     return Text(f"{number}  {store['store']} ({store['layout']}, {store['snapshots']:,} of them)")
-
-
-def _failed(view: View) -> Iterator[RenderableType]:
-    for each in view["failed_stores"]:
-        yield Text(f"Down     {each['store']}: {each['problem']}", "bold red")
-        if each["hint"]:
-            yield Text(f"Hint     {each['hint']}")
 
 
 @shown

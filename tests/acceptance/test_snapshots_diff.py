@@ -199,3 +199,17 @@ def test_help_tells_of_the_list_and_of_the_comparison(program: Program) -> None:
         assert "diff" in told
     assert "--exit-code" in program("snapshots", "diff", "--help").out
     assert program("snapshots", "--nonsense", code=2)
+
+
+@pytest.mark.parametrize("command", ["backup", "migrate"])
+def test_people_are_told_each_store_and_each_that_is_down(
+    program: Program, source: Path, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "taken").write_bytes(b"no folder")
+    stores = ("--backup-dir", "kept", "--store", tmp_path / "blocks", "--store", tmp_path / "taken")
+    told = program(command, "--source", source, *stores, code=30).out
+    lines = [line for line in told.splitlines() if line.startswith(("Stored", "Backup", "Down"))]
+    assert [str(place) in line for place, line in zip(stores[1::2], lines, strict=True)] == [
+        True
+    ] * 3
+    assert lines[1].endswith(" kB new")

@@ -53,6 +53,10 @@ def migration(name: str) -> View:
         "target": f"target {name}",
         "snapshot": "told by its path",
         "backup_path": f"backup {name}",
+        "stores": [{"place": f"backup {name}", "new_bytes": 654_321}],
+        "failed_stores": [
+            {"store": f"away {name}", "problem": f"no {name}", "hint": f"hint {name}"}
+        ],
         "tables": [row],
         "rules": {f"rule {name}": {"value": f"value {name}", "rows": 3}},
         "carried": [f"view {name}"],
@@ -69,6 +73,10 @@ def backup(name: str) -> View:
     return {
         "run": f"run {name}",
         "backup_path": f"backup {name}",
+        "stores": [{"place": f"backup {name}", "new_bytes": 654_321}],
+        "failed_stores": [
+            {"store": f"away {name}", "problem": f"no {name}", "hint": f"hint {name}"}
+        ],
         "checksum": "ab" * 32,
         "file_size": 1048576,
         "check": "quick_check",
@@ -378,6 +386,23 @@ def test_empty_lists_are_told_as_such(capsys: pytest.CaptureFixture[str]) -> Non
     assert "Verified: no difference found." in lines
 
 
+@pytest.mark.parametrize(
+    ("show", "view"), [(report.show_backup, backup), (report.show_migration, migration)]
+)
+def test_each_store_of_a_snapshot_is_told_and_each_that_failed(
+    show: Callable[[View], None],
+    view: Callable[[str], View],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stores = [{"place": "near/it", "new_bytes": None}, {"place": "far/it", "new_bytes": 654_321}]
+    show(view("x") | {"stores": stores})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if "near/it" in line or "far/it" in line][1].endswith(
+        "654.3 kB new"
+    )
+    assert lines[lines.index("Down     away x: no x") + 1] == "Hint     hint x"
+
+
 def test_findings_are_shown_to_a_bound_and_counted_exactly(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -428,7 +453,7 @@ def test_a_migration_tells_the_next_steps_and_the_way_back(
 def test_a_migration_without_a_backup_promises_no_way_back(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    report.show_migration(migration("x") | {"snapshot": None, "backup_path": None})
+    report.show_migration(migration("x") | {"snapshot": None, "backup_path": None, "stores": []})
     out = capsys.readouterr().out
     assert "none (--no-backup)" in out
     assert "To go back" not in out
