@@ -142,7 +142,7 @@ def findings(
         yield StoreFinding("map", map_object(name), after.bad_maps[name].message, hits)
     for damage in damages:
         if damage.pack in after.stored or damage.pack in after.needed:
-            hits = tuple(_hits(images, after, damage))
+            hits = tuple(sorted(_hits(images, after, damage), key=lambda hit: hit.snapshot))
             yield StoreFinding("pack", pack_object(damage.pack), damage.problem, hits)
 
 

@@ -38,12 +38,13 @@ class Change(StrEnum):
 
 
 class Compared(StrEnum):
-    """What a table's rows were told apart by; `ONE_SIDE` says that only one database has it."""
+    """What a table's rows were told apart by, or that only one database has the table."""
 
     DIGEST = "digest"
     KEY = "key"
     ROWS = "whole rows"
-    ONE_SIDE = "one side"
+    ONLY_BEFORE = "only before"
+    ONLY_AFTER = "only after"
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,8 @@ class TableChanges:
     @property
     def is_equal(self) -> bool:
         """Whether no row was added, removed or changed, and both databases have the table."""
-        return self.compared is not Compared.ONE_SIDE and not (
-            self.added or self.removed or self.changed
-        )
+        is_in_both = self.compared not in {Compared.ONLY_BEFORE, Compared.ONLY_AFTER}
+        return is_in_both and not (self.added or self.removed or self.changed)
 
 
 def only_before(pair: Pair, table: Table) -> TableChanges:
@@ -93,7 +93,7 @@ def only_before(pair: Pair, table: Table) -> TableChanges:
         sqlite3.Error: it can't be read.
     """
     rows = count(pair.connection, rows_of(SOURCE, table.name, SOURCE_ALIAS))
-    return TableChanges(table.name, Compared.ONE_SIDE, rows, 0, removed=rows)
+    return TableChanges(table.name, Compared.ONLY_BEFORE, rows, 0, removed=rows)
 
 
 def only_after(pair: Pair, table: Table) -> TableChanges:
@@ -103,7 +103,7 @@ def only_after(pair: Pair, table: Table) -> TableChanges:
         sqlite3.Error: it can't be read.
     """
     rows = count(pair.connection, rows_of(TARGET, table.name, TARGET_ALIAS))
-    return TableChanges(table.name, Compared.ONE_SIDE, 0, rows, added=rows)
+    return TableChanges(table.name, Compared.ONLY_AFTER, 0, rows, added=rows)
 
 
 def compare(pair: Pair, before: Table, after: Table, *, limit: int = 3) -> TableChanges:

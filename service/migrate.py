@@ -171,6 +171,7 @@ def _taken(context: Context, this: Operation, result: Migration, scratch: Path) 
                 backup=kept.backup.run,
             )
             result.snapshot, result.failed_stores = snapshot, kept.backup.failed
+            result.stored = kept.backup.stored
             image = Image(kept.image, kept.schema, kept.examination, snapshot)
         else:
             begun = time.monotonic()

@@ -37,6 +37,7 @@ class Migration:
     plan: MigrationPlan
     recipe: Recipe
     snapshot: Snapshot | None = None
+    stored: tuple[Snapshot, ...] = ()
     failed_stores: tuple[StoreProblem, ...] = ()
     copied: list[Copied] = field(default_factory=list)
     report: Report = field(default_factory=lambda: Report(()))

@@ -114,9 +114,8 @@ def show_migration(view: View) -> None:
         )
     rows = sum(row["rows"] for row in view["tables"])
     source, target = view["source"], view["target"]
+    done = f"Migrated {source} to {target}: {rows:,} rows, every value compared with the backup."
     lines = [
-        f"Migrated {source} to {target}: {rows:,} rows, every value compared with the backup.",
-        f"Backup   {view['backup_path'] or 'none (--no-backup)'}",
         f"Log      {view['log']}",
         f"Run      {view['run']}",
     ]
@@ -137,7 +136,10 @@ def show_migration(view: View) -> None:
         *_carried(view),
         *_notes(view),
         *_findings(view),
+        Text(done),
+        *_stored("Backup", view),
         Text("\n".join(lines)),
+        *down_stores(view),
         Text("Next steps", "bold"),
         Text("\n".join(steps)),
     )
@@ -147,13 +149,10 @@ def show_migration(view: View) -> None:
 def show_backup(view: View) -> None:
     """Print a stored snapshot."""
     printed(
-        Text(
-            f"Stored   {view['backup_path']} ({sized(view['file_size'])})\n"
-            f"SHA-256  {view['checksum']}\n"
-            f"Checked  {view['check']}\n"
-            f"Run      {view['run']}"
-        ),
+        *_stored("Stored", view, f" ({sized(view['file_size'])})"),
+        Text(f"SHA-256  {view['checksum']}\nChecked  {view['check']}\nRun      {view['run']}"),
         *_violations(view),
+        *down_stores(view),
     )
 
 
@@ -250,6 +249,24 @@ def _carried(view: View) -> Iterable[RenderableType]:
 def _notes(view: View) -> Iterable[RenderableType]:
     for note in view["notes"]:
         yield Text(f"Note     {note['subject']} {note['text']}", "yellow")
+
+
+def _stored(label: str, view: View, size: str = "") -> Iterable[RenderableType]:
+    """A line for each store that has the snapshot, with what it took there where that is known."""
+    if not view["backup_path"]:
+        yield Text(f"{label}   none (--no-backup)")
+    for store in view["stores"]:
+        new = store["new_bytes"]
+        took = f", {sized(new)} new" if new is not None else ""
+        yield Text(f"{label}   {store['place']}{size}{took}")
+
+
+def down_stores(view: View) -> Iterable[RenderableType]:
+    """What to know of each store that could not be used."""
+    for each in view["failed_stores"]:
+        yield Text(f"Down     {each['store']}: {each['problem']}", "bold red")
+        if each["hint"]:
+            yield Text(f"Hint     {each['hint']}")
 
 
 def _violations(view: View) -> Iterable[RenderableType]:

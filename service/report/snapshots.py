@@ -4,18 +4,19 @@ A list fits 80 columns, so what is the same for all is said once: the database a
 stores as numbers with a legend below.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from rich.cells import cell_len
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from junmai_svc.service.report import View, aged, printed, shown, sized, table_of
+from junmai_svc.service.report import View, aged, down_stores, printed, shown, sized, table_of
 
 SHOWN = 20
 SHOWN_COLUMNS = 6
-NAME_IN_ONE_LINE = 40
 _STYLES = {"added": "green", "removed": "red", "changed": "yellow"}
 
 
@@ -36,7 +37,7 @@ def show_snapshots(view: View) -> None:
     for each in view["unreadable"]:
         where = f" ({each['store']})" if len(numbers) > 1 else ""
         parts.append(Text(f"Can't be used: {each['problem']}{where}", "yellow"))
-    printed(*parts, *_failed(view))
+    printed(*parts, *down_stores(view))
 
 
 def _list(rows: Sequence[View], numbers: Mapping[str, str]) -> Table:
@@ -55,8 +56,9 @@ def _list(rows: Sequence[View], numbers: Mapping[str, str]) -> Table:
     table = table_of(*(name for name, is_there in columns.items() if is_there))
     table.show_edge = False
     table.padding = (0, 1, 0, 0)
-    # Other columns give way first; a name that is too long for that is wrapped as it must be.
-    table.columns[0].no_wrap = max(len(row["snapshot"]) for row in rows) <= NAME_IN_ONE_LINE
+    # Where a name can stand in one line, other columns give way first.
+    longest = max(cell_len(row["snapshot"]) for row in rows)
+    table.columns[0].no_wrap = 2 * longest <= shutil.get_terminal_size().columns
     for row in rows:
         cells: dict[str, Text | str] = {
             "snapshot": Text(row["snapshot"]),
@@ -88,13 +90,6 @@ def _proven(row: View) -> Text:
 
 def _legend(store: View, number: str) -> Text:
     return Text(f"{number}  {store['store']} ({store['layout']}, {store['snapshots']:,} of them)")
-
-
-def _failed(view: View) -> Iterator[RenderableType]:
-    for each in view["failed_stores"]:
-        yield Text(f"Down     {each['store']}: {each['problem']}", "bold red")
-        if each["hint"]:
-            yield Text(f"Hint     {each['hint']}")
 
 
 @shown
@@ -144,8 +139,8 @@ def _tables(view: View) -> Iterable[RenderableType]:
 
 
 def _cells(table: View) -> str:
-    if table["compared"] == "whole rows":
-        return "(compared by whole rows)"
+    if table["compared"] != "key":
+        return f"({table['compared']})"
     counted = sorted(table["columns"].items(), key=lambda item: -item[1])
     told = [f"{name} {number:,}" for name, number in counted[:SHOWN_COLUMNS]]
     more = len(counted) - SHOWN_COLUMNS

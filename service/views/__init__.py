@@ -44,6 +44,20 @@ def problems_view(failed: Sequence[StoreProblem]) -> list[View]:
     ]
 
 
+def stored_view(stored: Sequence[Snapshot]) -> list[View]:
+    """The stores that a snapshot went to, and what it added to each that counts it."""
+    return [
+        {
+            "store": each.store,
+            "snapshot": each.name,
+            "place": each.place,
+            "layout": each.manifest.layout,
+            "new_bytes": each.manifest.new_bytes,
+        }
+        for each in stored
+    ]
+
+
 def plan_view(plan: MigrationPlan) -> View:
     """A plan: what becomes of every table, and what to know."""
     return {
@@ -122,6 +136,7 @@ def migration_view(result: Migration) -> View:
         "target": str(result.request.target),
         "snapshot": result.snapshot.name if result.snapshot else None,
         "backup_path": result.snapshot.place if result.snapshot else None,
+        "stores": stored_view(result.stored),
         "failed_stores": problems_view(result.failed_stores),
         "tables": [
             {
@@ -153,15 +168,7 @@ def backup_view(result: Backup) -> View:
         "status": "stored",
         "snapshot": result.snapshot.name,
         "backup_path": result.snapshot.place,
-        "stores": [
-            {
-                "store": stored.store,
-                "snapshot": stored.name,
-                "layout": stored.manifest.layout,
-                "new_bytes": stored.manifest.new_bytes,
-            }
-            for stored in result.stored
-        ],
+        "stores": stored_view(result.stored),
         "failed_stores": problems_view(result.failed),
         "checksum": manifest.checksum,
         "file_size": manifest.file_size,

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import figures, table
+from tests.bench import figures, stores, table
 from tests.bench.figures import Figure, Size
 from tests.bench.measure import ROOT, usage_of
 from tests.bench.proof_figures import proof
@@ -34,6 +34,8 @@ def measure(folder: Path, photos: int) -> str:
         *figures.appends(folder),
         *proof(folder),
     ]
+    _say("a store over a day")
+    found += stores.figures(sources[-1], folder)
     return table.page(found, taken, sizes)
 
 

@@ -53,6 +53,10 @@ def migration(name: str) -> View:
         "target": f"target {name}",
         "snapshot": "told by its path",
         "backup_path": f"backup {name}",
+        "stores": [{"place": f"backup {name}", "new_bytes": 654_321}],
+        "failed_stores": [
+            {"store": f"away {name}", "problem": f"no {name}", "hint": f"hint {name}"}
+        ],
         "tables": [row],
         "rules": {f"rule {name}": {"value": f"value {name}", "rows": 3}},
         "carried": [f"view {name}"],
@@ -69,6 +73,10 @@ def backup(name: str) -> View:
     return {
         "run": f"run {name}",
         "backup_path": f"backup {name}",
+        "stores": [{"place": f"backup {name}", "new_bytes": 654_321}],
+        "failed_stores": [
+            {"store": f"away {name}", "problem": f"no {name}", "hint": f"hint {name}"}
+        ],
         "checksum": "ab" * 32,
         "file_size": 1048576,
         "check": "quick_check",
@@ -101,6 +109,9 @@ def verification(name: str) -> View:
 
 
 def snapshots(name: str) -> View:
+    copies = [
+        {"store": f"{store} {name}", "new_bytes": 7, "damaged": False} for store in ("one", "two")
+    ]
     row = {
         "snapshot": f"snapshot {name}",
         "taken": LONG_AGO,
@@ -109,13 +120,38 @@ def snapshots(name: str) -> View:
         "held": True,
         "proven": None,
         "database": f"database {name}",
-        "stores": [{"store": name, "new_bytes": 5, "held": True, "damaged": True}],
+        "stores": copies,
     }
+    stores = [
+        {"store": each["store"], "layout": f"layout {name}", "snapshots": 1} for each in copies
+    ]
     return {
         "snapshots": [row],
-        "stores": [{"store": name, "layout": "blocks", "snapshots": 1}],
-        "unreadable": [{"store": name, "problem": f"problem {name}"}],
-        "failed_stores": [{"store": name, "problem": f"down {name}", "hint": f"wait {name}"}],
+        "stores": stores,
+        "unreadable": [{"store": f"one {name}", "problem": f"problem {name}"}],
+        "failed_stores": [
+            {"store": f"away {name}", "problem": f"down {name}", "hint": f"hint {name}"}
+        ],
+    }
+
+
+def diff(name: str) -> View:
+    side = {"snapshot": f"snapshot {name}", "store": f"store {name}"}
+    column = {"change": "changed", "kind": "column", "name": f"column {name}"}
+    column |= {"table": f"table {name}", "before": f"was {name}", "after": f"is {name}"}
+    cell = {"column": f"cell {name}", "before": f"old {name}", "after": f"new {name}"}
+    table: View = {"table": f"other {name}", "status": "different", "compared": "key"}
+    table |= {"rows_before": 1, "rows_after": 1_234_567, "added": 2, "removed": 3, "changed": 4}
+    table |= {"columns": {f"counted {name}": 1}}
+    table |= {"examples": [{"change": "changed", "key": f"key {name}", "cells": [cell]}]}
+    return {
+        "status": "different",
+        "before": side,
+        "after": side,
+        "same_image": False,
+        "schema": [column],
+        "tables": [table],
+        "totals": {"tables": 1},
     }
 
 
@@ -194,6 +230,7 @@ SHOWN: list[tuple[Callable[[View], None], Callable[[str], View]]] = [
     (report.show_restored, restored),
     (report.show_verification, verification),
     (report_snapshots.show_snapshots, snapshots),
+    (report_snapshots.show_diff, diff),
     (report_prune.show_prune, prune),
     (report_check.show_check, check),
     (report_check.show_repair, repair),
@@ -339,15 +376,31 @@ def test_ages_are_told_in_the_largest_unit_and_the_future_is_now(
 
 
 def test_empty_lists_are_told_as_such(capsys: pytest.CaptureFixture[str]) -> None:
-    report_snapshots.show_snapshots(
-        {"snapshots": [], "stores": [], "unreadable": [], "failed_stores": []}
-    )
+    none: View = {"snapshots": [], "stores": [], "unreadable": [], "failed_stores": []}
+    report_snapshots.show_snapshots(none)
     report_run.show_history({"position": None, "runs": []})
     report.show_verification(verification("x") | {"tables": [], "findings": [], "status": "passed"})
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("No snapshots yet. Take one with: junmai-svc backup")
     assert lines[1] == "No runs."
     assert "Verified: no difference found." in lines
+
+
+@pytest.mark.parametrize(
+    ("show", "view"), [(report.show_backup, backup), (report.show_migration, migration)]
+)
+def test_each_store_of_a_snapshot_is_told_and_each_that_failed(
+    show: Callable[[View], None],
+    view: Callable[[str], View],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stores = [{"place": "near/it", "new_bytes": None}, {"place": "far/it", "new_bytes": 654_321}]
+    show(view("x") | {"stores": stores})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if "near/it" in line or "far/it" in line][1].endswith(
+        "654.3 kB new"
+    )
+    assert lines[lines.index("Down     away x: no x") + 1] == "Hint     hint x"
 
 
 def test_findings_are_shown_to_a_bound_and_counted_exactly(
@@ -400,7 +453,7 @@ def test_a_migration_tells_the_next_steps_and_the_way_back(
 def test_a_migration_without_a_backup_promises_no_way_back(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    report.show_migration(migration("x") | {"snapshot": None, "backup_path": None})
+    report.show_migration(migration("x") | {"snapshot": None, "backup_path": None, "stores": []})
     out = capsys.readouterr().out
     assert "none (--no-backup)" in out
     assert "To go back" not in out
@@ -432,3 +485,73 @@ def test_a_replay_tells_its_verdict_in_capitals_and_bounds_what_it_shows(
 def test_a_list_as_of_a_point_says_which(capsys: pytest.CaptureFixture[str]) -> None:
     report_run.show_history(history("x") | {"position": 7})
     assert capsys.readouterr().out.startswith("As of event 7")
+
+
+def test_a_list_of_snapshots_in_several_stores_fits_80_columns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is the same for all is said once, so that each snapshot is one line."""
+    shown = snapshots("x")
+    names = [f"junmai_backup_202611{day}_210000" for day in (23, 22, 21)]
+    row = shown["snapshots"][0] | {"reason": "scheduled", "held": False, "file_size": 298_000_000}
+    row["stores"] = [each | {"new_bytes": 654_321} for each in row["stores"]]
+    shown["snapshots"] = [row | {"snapshot": name} for name in names]
+    lines = on_terminal(80, report_snapshots.show_snapshots, shown, monkeypatch)
+    assert max(cell_len(line) for line in lines) <= 80
+    table = [line.split() for line in lines if "_backup_" in line]
+    assert [cells[0] for cells in table] == names
+    assert {" ".join(cells[3:]) for cells in table} == {"298.0 MB 654.3 kB scheduled never 1 2"}
+
+
+def test_what_is_the_same_for_all_snapshots_has_no_column(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = snapshots("x")
+    row = shown["snapshots"][0] | {"held": False}
+    row["stores"] = [row["stores"][0] | {"new_bytes": None}]
+    shown |= {"snapshots": [row], "stores": shown["stores"][:1]}
+    lines = on_terminal(80, report_snapshots.show_snapshots, shown, monkeypatch)
+    assert lines[0] == "Snapshots of database x"
+    assert lines[1].split() == ["snapshot", "age", "size", "reason", "proven"]
+
+
+def test_a_damaged_copy_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = snapshots("x")
+    shown["snapshots"][0]["stores"][1]["damaged"] = True
+    report_snapshots.show_snapshots(shown)
+    assert "DAMAGED" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("view", "said"),
+    [
+        ({"same_image": True}, "both are the same image, byte for byte"),
+        ({"status": "equal", "totals": {"tables": 7}}, "all rows of 7 tables are equal"),
+    ],
+)
+def test_no_difference_is_said_with_what_was_compared(
+    view: View, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report_snapshots.show_diff(diff("x") | view)
+    assert said in capsys.readouterr().out
+
+
+def test_many_changes_are_told_to_a_bound(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = diff("x")
+    shown["schema"] = [shown["schema"][0] | {"name": f"<{number}>"} for number in range(50)]
+    shown["tables"][0]["columns"] = {f"c{number}": number for number in range(100)}
+    report_snapshots.show_diff(shown)
+    out = capsys.readouterr().out
+    assert "30 more changes" in out
+    assert "c99 99, c98 98" in out
+    assert "and 94 more columns" in out
+
+
+@pytest.mark.parametrize("compared", ["whole rows", "only before", "only after"])
+def test_how_a_table_was_compared_is_told(
+    compared: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = diff("x")
+    shown["tables"][0]["compared"] = compared
+    report_snapshots.show_diff(shown)
+    assert f"({compared})" in capsys.readouterr().out

@@ -238,7 +238,15 @@ def test_a_backup_tells_where_it_is_and_what_its_rows_break() -> None:
         "backup_path": str(SNAPSHOT.image),
         "checksum": "ab" * 32,
         "file_size": 4096,
-        "stores": [{"store": "", "snapshot": NAME, "layout": "file", "new_bytes": None}],
+        "stores": [
+            {
+                "store": "",
+                "snapshot": NAME,
+                "place": str(SNAPSHOT.image),
+                "layout": "file",
+                "new_bytes": None,
+            }
+        ],
         "failed_stores": [{"store": "s3://bucket", "problem": "It is down", "hint": "Wait."}],
         "check": "quick_check",
         "violations": {"CHECK constraint failed in photos": 2},

@@ -239,7 +239,7 @@ def test_a_repacker_that_dies_at_any_step_costs_nothing(
             assert machine.restore(name) == content
         if faults.count <= step:
             break
-        step += 1
+        step += 1 if fault is Fault.KILL else 3
     assert step > 30
 
 
@@ -286,7 +286,7 @@ def test_a_repacker_and_a_pruner_may_pause_at_any_step_for_the_other_to_go_on(
         assert Machine(place, folder / "looker").restore(B) == kept, script
         return steps
 
-    each_pausing_once(first, "pruner" if first == "repacker" else "repacker", play, every=3)
+    each_pausing_once(first, "pruner" if first == "repacker" else "repacker", play, every=5)
 
 
 Action = tuple[str, int]
