@@ -24,7 +24,6 @@ from junmai_svc.storage.errors import (
     InterruptedRunError,
     JunmaiError,
     NotFoundError,
-    StorageUnavailableError,
 )
 from junmai_svc.storage.files import identity_of
 from junmai_svc.storage.snapshots.base import (
@@ -236,16 +235,17 @@ def _require_same(store: SnapshotStore, snapshot: Snapshot) -> None:
     """Make sure that a name which is taken belongs to the same image.
 
     Raises:
-        TakenError: it belongs to another.
-        StorageUnavailableError: somebody is just giving it to a snapshot, or has died over it.
+        TakenError: it belongs to another, or somebody is just giving it to a snapshot or has died
+            over that.
     """
     try:
         with translated("read", store.url):
             found = store.find(snapshot.name)
     except NotFoundError:
-        raise StorageUnavailableError(
-            f"{snapshot.name} is just being stored in {store.url} by another run",
-            "Run the same command again when that has ended.",
+        raise TakenError(
+            f"{snapshot.name} is just being stored in {store.url} by another run, or one that died",
+            "Run the same command again when it has ended; what a dead one left, a prune removes"
+            " after a day.",
         ) from None
     if found.manifest.checksum != snapshot.manifest.checksum:
         raise _conflict(snapshot.name, store.url)

@@ -284,6 +284,27 @@ def test_a_store_that_fails_ends_the_copy_and_keeps_what_was_copied(
     require(whole, made, tmp_path)
 
 
+def test_a_name_that_a_dead_backup_was_about_to_have_stops_no_other(
+    journal: Journal, tmp_path: Path
+) -> None:
+    here, place = FileStore(tmp_path / "here"), Place(LIKE_A_DISK)
+    made = filled(here)
+
+    def die(verb: str, _name: str) -> None:
+        if verb == "rename":
+            raise Killed
+
+    with pytest.raises(Killed):
+        stored(object_store(MemoryBackend(place, pause=die), tmp_path), b"another image")
+    there = object_store(MemoryBackend(place), tmp_path)
+    done = copied(journal, here, there)
+    [missed] = done.not_copied
+    assert missed.name == min(made)
+    assert "died" in missed.problem.message
+    del made[missed.name]
+    require(there, made, tmp_path)
+
+
 def test_what_is_pruned_meanwhile_is_no_failure(journal: Journal, tmp_path: Path) -> None:
     made = filled(FileStore(tmp_path / "here"))
     last = max(made)

@@ -51,7 +51,12 @@ from junmai_svc.storage.errors import IntegrityError, JunmaiError
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.snapshots.blocks import packing
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
-from junmai_svc.storage.snapshots.blocks.places import manifest_object, map_object, pack_object
+from junmai_svc.storage.snapshots.blocks.places import (
+    PENDING,
+    manifest_object,
+    map_object,
+    pack_object,
+)
 from junmai_svc.storage.snapshots.objects import ObjectStore
 
 PLACES = st.sampled_from(["near", "far"])
@@ -234,7 +239,9 @@ class Stores(RuleBasedStateMachine):
             for name in missed:
                 differs = self.kept[to].images.get(name) != self.kept[of].images.get(name)
                 damaged = self.is_damaged(of, name) or self.is_damaged(to, name)
-                assert damaged or differs or at is not None
+                # A backup that died over the name holds it until a prune a day later.
+                held = f"{PENDING}{name}" in self.kept[to].place.objects
+                assert damaged or differs or held or at is not None
         assert before <= set(self.kept[to].images)
 
     def is_damaged(self, place: str, name: str) -> bool:
