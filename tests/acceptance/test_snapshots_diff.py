@@ -43,7 +43,7 @@ def test_a_snapshot_in_two_stores_is_one_row_and_the_newest_comes_first(
     new = [row["stores"][-1]["new_bytes"] for row in listed["snapshots"]]
     assert new[0] == 0 < new[1]
     told = program("snapshots", *both).out.splitlines()
-    assert next(line for line in told if first in line).rstrip().endswith("1 2")
+    assert next(line for line in told if first in line.split()).rstrip().endswith("1 2")
     again = program("snapshots", source.parent / "backups", *both[2:], "--json").json
     assert again["snapshots"] == listed["snapshots"]
 
