@@ -22,7 +22,6 @@ _OF_S3 = (
     "kms_key_id",
     "lock_days",
 )
-_SECRETS_HINT = "Leave them out: a configuration is read and copied by many."
 
 
 def s3_options(section: StoreSection) -> S3Options:

@@ -63,7 +63,9 @@ class Event:
     leaf_hash: bytes
 
 
-class _Envelope(msgspec.Struct):
+class Envelope(msgspec.Struct, kw_only=True):
+    """What every entry has to have, apart from its data."""
+
     specversion: Literal["1.0"]
     id: str
     source: str
@@ -76,11 +78,14 @@ class _Envelope(msgspec.Struct):
     correlationid: str
     authtype: Literal["user"]
     authid: str
-    data: dict[str, Any]
     causationid: str | None = None
 
 
-_decoder = msgspec.json.Decoder(_Envelope)
+class _Entry(Envelope, kw_only=True):
+    data: dict[str, Any]
+
+
+_decoder = msgspec.json.Decoder(_Entry)
 
 
 def source_of(journal_id: str) -> str:

@@ -8,13 +8,12 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
 
 import msgspec
 
 from junmai_svc.storage.errors import IntegrityError
 from junmai_svc.storage.journal import events
-from junmai_svc.storage.journal.entry import decode, source_of
+from junmai_svc.storage.journal.entry import Envelope, decode, source_of
 from junmai_svc.storage.journal.folding import TELLING, Row, changes
 from junmai_svc.storage.journal.growing import GrowingTree
 from junmai_svc.storage.journal.troubles import Troubles
@@ -27,23 +26,10 @@ _TERMINAL = frozenset(
 )
 
 
-class _Outline(msgspec.Struct, gc=False):
+class _Outline(Envelope, kw_only=True, gc=False):
     """An entry as `entry.decode` demands it, its data left as it is."""
 
-    specversion: Literal["1.0"]
-    id: str
-    source: str
-    type: str
-    subject: str
-    time: str
-    datacontenttype: Literal["application/json"]
-    position: Annotated[int, msgspec.Meta(ge=0)]
-    streamversion: Annotated[int, msgspec.Meta(ge=1)]
-    correlationid: str
-    authtype: Literal["user"]
-    authid: str
     data: msgspec.Raw
-    causationid: str | None = None
 
 
 _decoder = msgspec.json.Decoder(_Outline)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from junmai_svc.storage.backends.base import Backend
-from junmai_svc.storage.errors import IntegrityError, NotFoundError
+from junmai_svc.storage.errors import NotFoundError
 from junmai_svc.storage.journal import note
 from junmai_svc.storage.journal.bundles import decode_bundle
 from junmai_svc.storage.journal.checkpoint import LATEST_PATH, numbered_path
@@ -135,11 +135,3 @@ class Mirror:
             return Bundle(bundle.index, wider)
         stored = list(self.backend.list(self.name(full.path)))
         return full if any(found.name == self.name(full.path) for found in stored) else None
-
-
-def missing_bundle(mirror: Mirror, error: NotFoundError) -> IntegrityError:
-    """Return the error for entries that a checkpoint counts and the store does not have."""
-    return IntegrityError(
-        f"Entries are missing in {mirror.url}: {error.message}",
-        "Publish to the store again from an undamaged journal, or read another copy of it.",
-    )
