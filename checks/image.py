@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from junmai_svc.checks import foreign_keys, sqlite_file
-from junmai_svc.storage.databases import interruption
+from junmai_svc.storage import interruption
 from junmai_svc.storage.databases.connection import writing
 from junmai_svc.storage.databases.failures import DAMAGED_HINT, translated
 from junmai_svc.storage.databases.names import quoted

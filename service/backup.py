@@ -29,7 +29,6 @@ from junmai_svc.storage.databases.online_backup import take_image
 from junmai_svc.storage.databases.schema import Schema, read_schema
 from junmai_svc.storage.errors import (
     AccessDeniedError,
-    InterruptedRunError,
     JunmaiError,
     NoSpaceError,
     StorageUnavailableError,
@@ -282,8 +281,6 @@ def _store(
                     image = snapshot.image or image
                 else:
                     snapshot = store.put(image, manifest, tick, announce)
-        except InterruptedRunError:
-            raise
         except JunmaiError as problem:
             failed.append(_failure(this, store, problem))
             continue

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from junmai_svc.service.plan import MigrationPlan
 from junmai_svc.service.progress import Progress
-from junmai_svc.storage.databases import copying, interruption
+from junmai_svc.storage import interruption
+from junmai_svc.storage.databases import copying
 from junmai_svc.storage.databases.mapping import TablePair
 from junmai_svc.storage.databases.moment import Moment, depends, freeze
 from junmai_svc.storage.databases.pair import Pair

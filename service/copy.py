@@ -21,7 +21,6 @@ from junmai_svc.service.signals import unbroken
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import (
     IntegrityError,
-    InterruptedRunError,
     JunmaiError,
     NotFoundError,
 )
@@ -161,8 +160,6 @@ def copy(source: Context, target: Context, which: Which) -> Copied:
             label = f"Copying {snapshot.name} ({number} of {len(plan.missing)})"
             try:
                 done = _copy_one(source.store, target, snapshot, this, label)
-            except InterruptedRunError:
-                raise
             except (IntegrityError, TakenError, NotFoundError) as problem:
                 if not _is_gone(source.store, snapshot, problem):
                     failed.append(_not_copied(this, snapshot, problem))

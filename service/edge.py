@@ -8,7 +8,7 @@ from junmai_svc.service import logs, report, views
 from junmai_svc.service.exits import BUG, DONE, exit_code
 from junmai_svc.service.signals import interruptible
 from junmai_svc.service.streams import reader_left
-from junmai_svc.storage.errors import JunmaiError
+from junmai_svc.storage.errors import InterruptedRunError, JunmaiError, ToldError
 
 
 def at_edge(
@@ -41,7 +41,7 @@ def _act(
     try:
         with interruptible():
             return act()
-    except JunmaiError as error:
+    except (JunmaiError, InterruptedRunError) as error:
         return _failed(error, as_json=as_json)
     except passed_on:
         raise
@@ -54,7 +54,7 @@ def _act(
         return BUG
 
 
-def _failed(error: JunmaiError, *, as_json: bool) -> int:
+def _failed(error: ToldError, *, as_json: bool) -> int:
     report.show_error(error)
     if as_json:
         report.show_json(views.error_view(error))

@@ -37,7 +37,7 @@ from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.online_backup import remove_database
 from junmai_svc.storage.databases.pair import TARGET, open_pair
 from junmai_svc.storage.databases.schema import Schema
-from junmai_svc.storage.errors import JunmaiError, MigrationFailedError
+from junmai_svc.storage.errors import InterruptedRunError, JunmaiError, MigrationFailedError
 from junmai_svc.storage.files import (
     copy_permissions,
     identity_of,
@@ -265,7 +265,7 @@ def _failure_logged(context: Context, log: MigrationLog, run: str) -> Iterator[N
     """Save the replaced tool's log when the block fails; it never hides why."""
     try:
         yield
-    except JunmaiError as error:
+    except (JunmaiError, InterruptedRunError) as error:
         failed = f"{FAILED}: {error.message}"
         if not any(step["status"] == "failed" for step in log.migration_log):
             log.add("migration", "failed", context.clock(), error=failed, hint=error.hint)

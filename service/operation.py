@@ -17,7 +17,7 @@ from junmai_svc.service.exits import exit_code
 from junmai_svc.service.logs import log
 from junmai_svc.service.recovery import close_abandoned
 from junmai_svc.service.signals import unbroken
-from junmai_svc.storage.errors import JunmaiError, UsageError
+from junmai_svc.storage.errors import JunmaiError, ToldError, UsageError
 from junmai_svc.storage.journal.entry import NewEvent
 from junmai_svc.storage.journal.events import STARTS, event_type, stream_name
 from junmai_svc.storage.journal.journal import Journal
@@ -169,13 +169,13 @@ def _require_text(values: Iterable[object]) -> None:
 
 
 def _record_failure(this: Operation, error: BaseException) -> None:
-    known = isinstance(error, JunmaiError)
-    message = error.message if isinstance(error, JunmaiError) else type(error).__name__
+    known = isinstance(error, ToldError)
+    message = error.message if isinstance(error, ToldError) else type(error).__name__
     try:
         this.finish(
             "failed",
             message=message,
-            hint=error.hint if isinstance(error, JunmaiError) else "",
+            hint=error.hint if isinstance(error, ToldError) else "",
             error=type(error).__name__,
             exit=exit_code(error),
         )

@@ -1,9 +1,10 @@
 """SIGINT and SIGTERM become InterruptedRunError, wherever the run is.
 
 Between bytecodes the handler raises; inside a long SQLite statement it can't, so it is remembered
-for the progress handler, which ends the statement (`storage.databases.interruption`). Where only
+for the progress handler, which ends the statement (`storage.interruption`). Where only
 all or nothing leaves things as they should be, the signal waits (`unbroken`); and once the new
-database is being switched in, it comes too late (`ignore_from_here`).
+database is being switched in, it comes too late (`ignore_from_here`). What the next command makes
+good is only cut short (`abandonable`).
 """
 
 import signal
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from junmai_svc.storage.databases import interruption
+from junmai_svc.storage import interruption
 from junmai_svc.storage.errors import InterruptedRunError
 
 
@@ -80,6 +81,31 @@ def unbroken() -> Iterator[None]:
     if _state.waiting is not None and not _state.unbroken:
         signum, _state.waiting = _state.waiting, None
         raise InterruptedRunError(signum)
+
+
+@dataclass
+class Abandonable:
+    """A block that a signal may end; `signum` says which one did."""
+
+    signum: int | None = None
+
+
+@contextmanager
+def abandonable() -> Iterator[Abandonable]:
+    """Let a signal end the block and nothing else: what comes after it is the very end of the run.
+
+    For what may take long although the run is done, and which the next run makes good. A signal
+    ends it even where it would come too late for the run.
+    """
+    this = Abandonable()
+    before, _state.too_late = _state.too_late, False
+    try:
+        yield this
+    except InterruptedRunError as error:
+        this.signum = error.signum
+        interruption.remember(None)
+    finally:
+        _state.too_late = before or this.signum is not None
 
 
 def ignore_from_here() -> None:

@@ -19,7 +19,6 @@ from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.footprint import Footprint, footprint_of
 from junmai_svc.storage.errors import (
     IntegrityError,
-    InterruptedRunError,
     JunmaiError,
     NotFoundError,
 )
@@ -97,8 +96,6 @@ def store_again(
         try:
             with translated("write a backup into", store.url):
                 again = store.again(last, manifest)
-        except InterruptedRunError:
-            raise
         except JunmaiError:
             again = None
         if again is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from junmai_svc.service import report
 from junmai_svc.service.configuration.file import Loaded
 from junmai_svc.service.context import Context, StoreProblem, now
+from junmai_svc.service.logs import log
 from junmai_svc.service.progress import Progress
 from junmai_svc.service.publish import publish_all
 from junmai_svc.service.settings import (
@@ -20,10 +21,10 @@ from junmai_svc.service.settings import (
     existing_journal,
     existing_store,
 )
-from junmai_svc.service.signals import unbroken
+from junmai_svc.service.signals import abandonable, unbroken
 from junmai_svc.service.stores import Named, open_store, place_of
 from junmai_svc.service.version import __version__
-from junmai_svc.storage.databases import interruption
+from junmai_svc.storage import interruption
 from junmai_svc.storage.errors import JunmaiError, NotFoundError, UsageError
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.keyring import key_path
@@ -69,8 +70,15 @@ def _publish(context: Context) -> None:
     """Publish the journal into the stores that are there, unless somebody waits for us to end."""
     if interruption.received() is not None:
         return
-    for each in publish_all(replace(context, stores=tuple(filter(_is_there, context.stores)))):
+    there = replace(context, stores=tuple(filter(_is_there, context.stores)))
+    problems: tuple[StoreProblem, ...] = ()
+    with abandonable() as publishing:
+        problems = publish_all(there)
+    for each in problems:
         report.show_warning(f"The journal is not published to {each.store}: {each.problem.message}")
+    if publishing.signum is not None:
+        log().warning("journal.unpublished", problem="interrupted")
+        report.show_warning("The journal is not published: interrupted. The next command does it.")
 
 
 def _is_there(store: SnapshotStore) -> bool:

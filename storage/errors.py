@@ -13,8 +13,9 @@
     ├── MigrationFailedError   the target was not published; source and backup are as they were
     ├── JournalConflictError   somebody appended to the stream first
     ├── StorageUnavailableError   may work later
-    ├── NoSpaceError           a disk or a quota is full
-    └── InterruptedRunError    SIGINT or SIGTERM arrived
+    └── NoSpaceError           a disk or a quota is full
+
+Beside the tree, since it is no failure of anything: InterruptedRunError, SIGINT or SIGTERM arrived.
 
 Foreign errors (sqlite3, OSError, peewee) are translated at the edge where they arise and chained.
 Exit codes belong to `service.exits`, the only place that knows them.
@@ -74,9 +75,19 @@ class NoSpaceError(JunmaiError):
     """There is no room for what had to be written; what was there before is intact."""
 
 
-class InterruptedRunError(JunmaiError):
-    """A signal asked the run to stop; `signum` says which."""
+class InterruptedRunError(BaseException):
+    """A signal asked the run to stop; `signum` says which.
+
+    Like KeyboardInterrupt it is no Exception: what goes on after an error of a store, of a file or
+    of a library must not go on after this.
+    """
 
     def __init__(self, signum: int) -> None:
-        super().__init__("Interrupted", "Run the same command again: nothing half-done was left.")
+        super().__init__("Interrupted")
         self.signum = signum
+        self.message = "Interrupted"
+        self.hint = "Run the same command again: nothing half-done was left."
+
+
+# What a person is told by its message and hint, whatever else is a bug.
+ToldError = JunmaiError | InterruptedRunError

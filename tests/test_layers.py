@@ -34,7 +34,7 @@ DOORS = {
     "rich": (*TERMINAL, "service/progress.py"),
     "peewee": DATABASES,
     # The index of blocks is a cache of the store's own, no user's database.
-    "sqlite3": (*DATABASES, "storage/snapshots/blocks/index.py"),
+    "sqlite3": (*DATABASES, "storage/snapshots/blocks/index.py", "storage/interruption.py"),
     "playhouse": (),
     "boto3": ("storage/backends/s3.py",),
     "botocore": ("storage/backends/s3.py",),

@@ -86,7 +86,8 @@ def _one(part: Part) -> Outcome:
     begun = time.monotonic()
     try:
         facts = part.act() if part.act is not None else {}
-    except Exception as error:  # noqa: BLE001  # a bug in one part must not stop the others
+    except (Exception, InterruptedRunError) as error:  # noqa: BLE001
+        # A bug in one part must not stop the others.
         return Outcome(part, time.monotonic() - begun, error)
     return Outcome(part, time.monotonic() - begun, None, facts)
 
@@ -97,7 +98,7 @@ def _all_of(
     begun = time.monotonic()
     try:
         found = act(parts)
-    except Exception as error:  # noqa: BLE001  # as above
+    except (Exception, InterruptedRunError) as error:  # noqa: BLE001
         return [Outcome(part, time.monotonic() - begun, error) for part in parts]
     spent = time.monotonic() - begun
     outcomes = []

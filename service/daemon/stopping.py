@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from junmai_svc.service.progress import Tick, Unit
-from junmai_svc.storage.databases import interruption
+from junmai_svc.storage import interruption
 from junmai_svc.storage.errors import InterruptedRunError
 
 

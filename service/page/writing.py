@@ -13,7 +13,7 @@ from junmai_svc.service.publish import checkpoint_text
 from junmai_svc.service.replay.record import record_of
 from junmai_svc.service.stores import named_at, open_store
 from junmai_svc.storage.databases.failures import translated
-from junmai_svc.storage.errors import InterruptedRunError, JunmaiError, UsageError
+from junmai_svc.storage.errors import JunmaiError, UsageError
 from junmai_svc.storage.files import token_of, write_durably
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.journal import Journal
@@ -69,8 +69,6 @@ def _details(journal: Journal, run: Run, digest: str, loaded: Loaded | None) -> 
             store = open_store(loaded, named_at(loaded, address), now)
             with suppress(OSError):
                 return store.get_details(digest)
-        except InterruptedRunError:
-            raise
         except JunmaiError:
             continue
     return None

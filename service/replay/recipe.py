@@ -21,7 +21,6 @@ from junmai_svc.storage.databases.moment import Moment, sqlite_version
 from junmai_svc.storage.errors import (
     ChecksumError,
     IntegrityError,
-    InterruptedRunError,
     JunmaiError,
     NotFoundError,
 )
@@ -79,8 +78,6 @@ def recorded(stores: Sequence[SnapshotStore], recipe: Recipe) -> dict[str, Any]:
         try:
             with translated("write into", store.url):
                 digest = store.put_details(content)
-        except InterruptedRunError:
-            raise
         except JunmaiError as problem:
             problems.append(problem)
             log().warning("plan.not_kept", store=store.url, problem=problem.message)

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from junmai_svc.service.printable import printable
-from junmai_svc.storage.errors import JunmaiError
+from junmai_svc.storage.errors import ToldError
 
 View = dict[str, Any]
 SHOWN_FINDINGS = 20
@@ -45,7 +45,7 @@ def show_json(view: View) -> None:
     sys.stdout.flush()
 
 
-def show_error(error: JunmaiError) -> None:
+def show_error(error: ToldError) -> None:
     """Print an error and its hint on stderr."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(Text.assemble(("Error: ", "bold red"), printable(error.message)))

@@ -31,6 +31,7 @@ from junmai_svc.service.status.page import POLICY, render_page
 from junmai_svc.service.status.view import status_view
 from junmai_svc.storage.errors import (
     AccessDeniedError,
+    InterruptedRunError,
     JunmaiError,
     LockedError,
     NotFoundError,
@@ -290,7 +291,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return _report(self.server.report, run[1])
             route = _ROUTES.get(path)
             return route(self.server.tell()) if route else _plain(HTTPStatus.NOT_FOUND)
-        except Exception as error:  # noqa: BLE001
+        except (Exception, InterruptedRunError) as error:  # noqa: BLE001
             # Whatever the status could not be told for is for the log, not for who asks.
             log().error("status.error", error=type(error).__name__, exc_info=error)
             return _plain(HTTPStatus.INTERNAL_SERVER_ERROR, "The log says why.")

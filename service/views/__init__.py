@@ -15,14 +15,14 @@ from junmai_svc.service.migration import Migration, rule_counts
 from junmai_svc.service.plan import MigrationPlan
 from junmai_svc.service.restore import Restored
 from junmai_svc.service.verify import Verification
-from junmai_svc.storage.errors import JunmaiError
+from junmai_svc.storage.errors import ToldError
 from junmai_svc.storage.journal.projection import Run
 from junmai_svc.storage.snapshots.base import Snapshot
 
 View = dict[str, Any]
 
 
-def error_view(error: JunmaiError) -> View:
+def error_view(error: ToldError) -> View:
     """What `--json` prints when a command fails."""
     return {
         "run": None,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from junmai_svc.storage.databases import interruption
+from junmai_svc.storage import interruption
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import IntegrityError, NotFoundError
 

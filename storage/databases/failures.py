@@ -8,18 +8,18 @@ from pathlib import Path
 
 import peewee
 
+from junmai_svc.storage import interruption
 from junmai_svc.storage.causes import cause_of
-from junmai_svc.storage.databases import interruption
 from junmai_svc.storage.errors import (
     AccessDeniedError,
     IntegrityError,
-    InterruptedRunError,
     JunmaiError,
     LockedError,
     MigrationFailedError,
     NoSpaceError,
     NotFoundError,
     StorageUnavailableError,
+    ToldError,
     UsageError,
 )
 
@@ -43,6 +43,7 @@ def translated(doing: str, path: Path | str) -> Iterator[None]:
 
     Raises:
         JunmaiError: whichever of the tree fits; the foreign error is its cause.
+        InterruptedRunError: a signal ended the statement.
     """
     try:
         yield
@@ -63,11 +64,11 @@ def translated(doing: str, path: Path | str) -> Iterator[None]:
         ) from error
 
 
-def from_sqlite(error: Exception, doing: str, path: Path | str) -> JunmaiError:
-    """Return the JunmaiError for an exception of the sqlite3 module."""
-    signum = interruption.received()
-    if signum is not None:
-        return InterruptedRunError(signum)
+def from_sqlite(error: Exception, doing: str, path: Path | str) -> ToldError:
+    """Return the error to raise for an exception of the sqlite3 module."""
+    stopped = interruption.interrupted(error)
+    if stopped is not None:
+        return stopped
     name = str(getattr(error, "sqlite_errorname", "") or "")
     text = str(error).lower()
     if name.startswith(("SQLITE_READONLY_R", "SQLITE_CANTOPEN")) and _hot_journal(path):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import peewee
 
-from junmai_svc.storage.databases import interruption
+from junmai_svc.storage import interruption
 from junmai_svc.storage.databases.connection import Mode, uri
 from junmai_svc.storage.databases.failures import translated
 

@@ -17,7 +17,9 @@ from junmai_svc.storage.errors import (
     NoSpaceError,
     NotFoundError,
     StorageUnavailableError,
+    ToldError,
 )
+from junmai_svc.storage.interruption import interrupted
 
 DAMAGED_HINT = "Keep this file as it is for inspection, and put an undamaged copy in its place."
 ACCESS_HINT = "Check who owns the journal and its folder, and run as a user who may write both."
@@ -69,6 +71,7 @@ def translated(doing: str, path: Path) -> Iterator[None]:
 
     Raises:
         JunmaiError: whichever of the tree fits; the foreign error is its cause.
+        InterruptedRunError: a signal ended the statement.
     """
     try:
         yield
@@ -82,8 +85,11 @@ def translated(doing: str, path: Path) -> Iterator[None]:
         raise from_os(error, doing, path) from error
 
 
-def from_sqlite(error: sqlite3.Error, doing: str, path: Path) -> JunmaiError:
-    """Return the JunmaiError for an exception of the sqlite3 module."""
+def from_sqlite(error: sqlite3.Error, doing: str, path: Path) -> ToldError:
+    """Return the error to raise for an exception of the sqlite3 module."""
+    stopped = interrupted(error)
+    if stopped is not None:
+        return stopped
     what = f"Can't {doing} the journal {path}: {error}"
     for prefixes, kind, hint in _OF_SQLITE:
         if error.sqlite_errorname.startswith(prefixes):

@@ -47,7 +47,13 @@ WITH_BACKUP = (
     Moment("migration.table_copied", 0.1),
     Moment("migration.constraints_checked", 0.02),
 )
-RESTORE = (Moment("restore.staged"), Moment("restore.staged", 0.1), Moment("backup.staged"))
+RESTORE = (
+    Moment("restore.staged"),
+    Moment("restore.staged", 0.1),
+    Moment("restore.digests_matched"),
+    Moment("restore.digests_matched", 0.01),
+    Moment("backup.staged"),
+)
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

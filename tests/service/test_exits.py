@@ -42,7 +42,7 @@ def test_each_error_has_its_code(kind: type[JunmaiError]) -> None:
 
 def test_no_error_of_the_tree_is_without_a_code() -> None:
     here = {kind for kind in kinds() if kind.__module__ == errors.__name__}
-    assert here == {*CODES, InterruptedRunError}
+    assert here == {*CODES}
 
 
 def test_an_interruption_is_told_as_shells_tell_it() -> None:

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from junmai_svc.service.signals import ignore_from_here, interruptible, unbroken
-from junmai_svc.storage.databases import interruption
+from junmai_svc.storage import interruption
 from junmai_svc.storage.errors import InterruptedRunError
 
 ASKED = (signal.SIGINT, signal.SIGTERM)

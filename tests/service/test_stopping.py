@@ -8,7 +8,7 @@ import pytest
 
 from junmai_svc.service.daemon.stopping import Stop, Stoppable, listening
 from junmai_svc.service.signals import unbroken
-from junmai_svc.storage.databases import interruption
+from junmai_svc.storage import interruption
 from junmai_svc.storage.errors import InterruptedRunError
 
 

@@ -1,15 +1,18 @@
 """Claims about foreign errors: each becomes the one of the tree that says what to do."""
 
 import errno
+import signal
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import peewee
 import pytest
 
-from junmai_svc.storage.databases import failures, interruption
+from junmai_svc.service.signals import interruptible
+from junmai_svc.storage import interruption
+from junmai_svc.storage.databases import failures
 from junmai_svc.storage.databases.failures import from_os, from_sqlite, translated
 from junmai_svc.storage.errors import (
     AccessDeniedError,
@@ -23,6 +26,7 @@ from junmai_svc.storage.errors import (
     StorageUnavailableError,
     UsageError,
 )
+from junmai_svc.storage.journal.failures import translated as translated_journal
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT sum(i) FROM n"
 
@@ -265,11 +269,45 @@ def test_a_real_error_of_the_system_is_translated_and_chained(path: Path) -> Non
 
 
 @pytest.mark.usefixtures("no_signal")
-def test_after_a_signal_whatever_sqlite_says_is_the_interruption(path: Path) -> None:
+def test_a_statement_that_a_signal_ended_is_the_interruption(path: Path) -> None:
     interruption.remember(15)
     with pytest.raises(InterruptedRunError) as caught, translated("copy", path):
         an_endless_statement(path)
     assert caught.value.signum == 15
+
+
+@pytest.mark.usefixtures("no_signal")
+def test_what_fails_after_a_signal_for_a_reason_of_its_own_is_told_as_that(path: Path) -> None:
+    path.write_bytes(b"no database at all, and long enough to be looked at by SQLite")
+    interruption.remember(15)
+    with pytest.raises(IntegrityError), translated("read", path), opened(path) as database:
+        database.execute("SELECT * FROM sqlite_schema")
+
+
+Where = Callable[[sqlite3.Connection, Callable[..., int]], None]
+CALLED_BY_SQLITE: dict[str, Where] = {
+    "progress handler": lambda connection, call: connection.set_progress_handler(call, 1),
+    "function": lambda connection, call: connection.create_function("called", 0, call),
+    "authorizer": lambda connection, call: connection.set_authorizer(call),
+}
+
+
+@pytest.mark.parametrize("where", CALLED_BY_SQLITE.values(), ids=CALLED_BY_SQLITE)
+@pytest.mark.parametrize("edge", [translated, translated_journal], ids=["databases", "journal"])
+def test_a_signal_that_python_handles_inside_sqlite_is_not_lost(
+    where: Where, edge: Callable[..., AbstractContextManager[None]], path: Path
+) -> None:
+    """sqlite3 swallows what is raised in what SQLite calls, and says that the statement failed."""
+
+    def call(*_arguments: object) -> int:
+        signal.raise_signal(signal.SIGINT)
+        return 0
+
+    with opened(path) as database:
+        database.create_function("called", 0, lambda: 0)
+        where(database, call)
+        with pytest.raises(InterruptedRunError), interruptible(), edge("read", path):
+            database.execute("SELECT called()").fetchall()
 
 
 @pytest.mark.parametrize(

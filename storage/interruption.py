@@ -9,8 +9,14 @@ import sqlite3
 import time
 from collections.abc import Callable
 
+from junmai_svc.storage.errors import InterruptedRunError
+
 # Virtual machine instructions between two looks: about a millisecond.
 INSTRUCTIONS = 20_000
+
+# What a statement that a signal ends is said to have ended with: in the progress handler, in a
+# function of ours, or in an authorizer.
+_ENDED = {"SQLITE_INTERRUPT", "SQLITE_ERROR", "SQLITE_AUTH"}
 
 _received: int | None = None
 
@@ -24,6 +30,16 @@ def remember(signum: int | None) -> None:
 def received() -> int | None:
     """Return the signal that arrived, or None."""
     return _received
+
+
+def interrupted(error: Exception) -> InterruptedRunError | None:
+    """Return what an exception of the sqlite3 module stands for where a signal ended the statement.
+
+    None where none arrived, or where the statement ended with something else.
+    """
+    if _received is None or getattr(error, "sqlite_errorname", None) not in _ENDED:
+        return None
+    return InterruptedRunError(_received)
 
 
 def watch(

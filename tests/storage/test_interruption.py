@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from junmai_svc.storage.databases import interruption
+from junmai_svc.storage import interruption
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT sum(i) FROM n"
 MILLION = f"{ENDLESS.removesuffix(' FROM n')} FROM (SELECT i FROM n LIMIT 1000000)"
