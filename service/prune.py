@@ -20,7 +20,7 @@ from junmai_svc.storage.backends.base import RetainedError
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import JunmaiError
 from junmai_svc.storage.journal.journal import Journal
-from junmai_svc.storage.journal.projection import fold_damaged, fold_proven
+from junmai_svc.storage.journal.soundness import Soundness, fold_soundness
 from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Unreadable
 from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Locked, Repacked
 
@@ -92,9 +92,9 @@ def plan_prune(
     with translated("read the snapshots in", store.url):
         good, bad = store.snapshots()
         held = store.held()
-    proven = fold_proven(journal.read()) if journal else {}
-    damaged = fold_damaged(journal.read(), store.url) if journal else frozenset()
-    candidates = [_candidate(snapshot, held, proven, damaged) for snapshot in good]
+    known = fold_soundness(journal.read()) if journal else Soundness()
+    damaged = known.damaged_in(store.url)
+    candidates = [_candidate(snapshot, held, known.proven, damaged) for snapshot in good]
     decisions = tuple(decide(candidates, policy, when))
     dropped = frozenset(each.candidate.name for each in decisions if not each.keep)
     with translated("look for what nothing leads to in", store.url):

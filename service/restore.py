@@ -132,7 +132,12 @@ def restore(context: Context, which: Which, target: Path, *, full_check: bool = 
             f"Can't restore to {target}: it is the backup itself",
             "Name the database file as --to.",
         )
-    start = {"snapshot": snapshot.name, "source": snapshot.place, "target": str(target)}
+    start = {
+        "snapshot": snapshot.name,
+        "source": snapshot.place,
+        "store": snapshot.store,
+        "target": str(target),
+    }
     with operation(context.journal, "restore", target, start=start, exclusive=True) as this:
         staged = staged_path(target, token_of(this.id))
         this.record("staged", staged=str(staged))

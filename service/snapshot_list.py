@@ -12,7 +12,7 @@ from junmai_svc.service.stores import Named
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import JunmaiError, NotFoundError
 from junmai_svc.storage.journal.journal import Journal
-from junmai_svc.storage.journal.projection import fold_damaged, fold_proven
+from junmai_svc.storage.journal.soundness import Soundness, fold_soundness
 from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Unreadable
 
 
@@ -76,7 +76,7 @@ def list_snapshots(
     """
     read: list[InStore] = []
     failed = list(down)
-    events = list(journal.read()) if journal is not None else []
+    known = fold_soundness(journal.read()) if journal is not None else Soundness()
     for store in stores:
         try:
             with translated("list the snapshots in", store.url):
@@ -86,11 +86,11 @@ def list_snapshots(
             failed.append(StoreProblem(store.url, problem))
             continue
         own = [each for each in good if database is None or is_of(each, database)]
-        damaged = fold_damaged(events, store.url)
+        damaged = known.damaged_in(store.url)
         read.append(InStore(store.url, store.layout, own, held, damaged, bad))
     if not read:
         raise failed[-1].problem
-    return Listing(merged(read, fold_proven(events)), tuple(read), tuple(failed))
+    return Listing(merged(read, known.proven), tuple(read), tuple(failed))
 
 
 def merged(stores: Sequence[InStore], proven: Mapping[str, datetime]) -> tuple[Listed, ...]:

@@ -88,7 +88,7 @@ def verify_snapshot(context: Context, found: Found) -> Verification:
         AccessDeniedError, NoSpaceError, StorageUnavailableError: it can't be read.
     """
     snapshot = found.snapshot
-    start = {"snapshot": snapshot.name, "source": snapshot.place}
+    start = {"snapshot": snapshot.name, "source": snapshot.place, "store": snapshot.store}
     with (
         operation(context.journal, "verification", Path(snapshot.place), start=start) as this,
         scratch() as folder,

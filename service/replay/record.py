@@ -1,11 +1,11 @@
 """What the journal says a run left behind: snapshots, table digests, a recipe. Pure."""
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from junmai_svc.storage.journal.addresses import address_of
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.events import Role, kind_of
 from junmai_svc.storage.journal.projection import Run
@@ -57,18 +57,18 @@ class Record:
     @property
     def database(self) -> Path:
         """The database that the run was on."""
-        return Path(_address(self.start, self.start.get("database")) or "")
+        return Path(address_of(self.start, self.start.get("database")) or "")
 
     @property
     def target(self) -> Path | None:
         """The database that a verified migration made."""
-        named = _address(self.start, self.start.get("target")) if self.verified else None
+        named = address_of(self.start, self.start.get("target")) if self.verified else None
         return Path(named) if named is not None else None
 
     @property
     def stores(self) -> list[str]:
         """The addresses of the stores that the run used, the first one first."""
-        own = _address(self.start, self.start.get("store"))
+        own = address_of(self.start, self.start.get("store"))
         found = dict.fromkeys(kept.store for kept in self.kept)
         return [store for store in dict.fromkeys([own, *found]) if store is not None]
 
@@ -103,11 +103,6 @@ def record_of(run: Run, events: Iterable[Event]) -> Record:
     return record
 
 
-def address_in(folder: str, address: str) -> str:
-    """Return an address as it is, or a path from the folder that it counts from."""
-    return address if "://" in address else os.path.normpath(Path(folder) / address)
-
-
 def _told(record: Record, event: Event, role: Role, name: str) -> None:
     """Take in an event of the run's own stream."""
     if role is Role.START:
@@ -126,20 +121,11 @@ def _kept(data: Mapping[str, Any], start: Mapping[str, Any]) -> Kept | None:
     if not isinstance(name, str):
         return None
     store = data.get("store") or start.get("store")
-    return Kept(name, checksum if isinstance(checksum, str) else None, _address(start, store))
+    return Kept(name, checksum if isinstance(checksum, str) else None, address_of(start, store))
 
 
 def _deleted(record: Record, event: Event, start: Mapping[str, Any]) -> None:
-    run, store = event.stream.partition("/")[2], _address(start, start.get("store"))
+    run, store = event.stream.partition("/")[2], address_of(start, start.get("store"))
     for name in event.data.get("snapshots") or ():
         gone = Deleted(run, event.position, event.time.isoformat(timespec="seconds"), store)
         record.deleted.setdefault(name, []).append(gone)
-
-
-def _address(start: Mapping[str, Any], address: object) -> str | None:
-    """An address as a run recorded it, paths from the folder in which it ran."""
-    if not isinstance(address, str):
-        return None
-    process = start.get("process")
-    folder = process.get("folder") if isinstance(process, dict) else None
-    return address_in(folder if isinstance(folder, str) else "", address)

@@ -18,9 +18,10 @@ from junmai_svc.service.details import fitting
 from junmai_svc.service.history import find_run
 from junmai_svc.service.operation import operation
 from junmai_svc.service.replay.recipe import details_of, versions
-from junmai_svc.service.replay.record import Kept, Record, address_in, record_of
+from junmai_svc.service.replay.record import Kept, Record, record_of
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import ChecksumError, IntegrityError, NotFoundError
+from junmai_svc.storage.journal.addresses import is_same_place
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.projection import fold_runs
 from junmai_svc.storage.snapshots.base import SnapshotStore
@@ -124,7 +125,7 @@ def copies(
     """
     wanted = [kept for kept in record.kept if name in {None, kept.name}]
     for store in context.stores:
-        own = [kept for kept in wanted if kept.store == address_in(str(Path.cwd()), store.url)]
+        own = [kept for kept in wanted if kept.store and is_same_place(kept.store, store.url)]
         for kept in own or {kept.name: kept for kept in wanted}.values():
             yield store, kept
 

@@ -7,18 +7,19 @@ missing or of another kind counts as None.
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
+from junmai_svc.storage.journal.addresses import address_from, folder_of
 from junmai_svc.storage.journal.entry import Event, time_text
 from junmai_svc.storage.journal.events import CATALOGUE, OPERATIONS, Role, kind_of
-from junmai_svc.storage.journal.projection import PROOFS, SNAPSHOT_NAMED
+from junmai_svc.storage.journal.projection import SNAPSHOT_NAMED
+from junmai_svc.storage.journal.soundness import PROOFS
 
 # Raised whenever equal events come to give other rows: kept ones are then built anew.
-FOLD = 1
+FOLD = 2
 
 RUNS = "run"
 SNAPSHOTS = "snapshot"
@@ -103,9 +104,7 @@ def snapshot_key(store: str | None, name: str) -> str:
 
 
 def _started(event: Event, category: str) -> Row:
-    process = event.data.get("process")
-    folder = process.get("folder") if isinstance(process, dict) else None
-    folder = folder if isinstance(folder, str) else None
+    folder = folder_of(event.data)
     fields = ("database", "source", "target", "command", "reason")
     return {field: _text(event, field) for field in fields} | {
         "kind": category,
@@ -115,7 +114,7 @@ def _started(event: Event, category: str) -> Row:
         "actor": event.actor,
         "snapshot": None,
         "subject": _text(event, "snapshot"),
-        "store": _placed(_text(event, "store"), folder),
+        "store": address_from(folder, event.data.get("store")),
         "folder": folder,
         "message": None,
         "position": event.position,
@@ -140,7 +139,7 @@ def _ended(event: Event, category: str, name: str, run: Row, row_of: RowOf) -> l
 def _stored(event: Event, run: Row) -> Change:
     name = run["snapshot"] or ""
     size = event.data.get("size")
-    store = _placed(_text(event, "store"), run["folder"]) or run["store"]
+    store = address_from(run["folder"], event.data.get("store")) or run["store"]
     row = {
         "snapshot": name,
         "store": store,
@@ -176,13 +175,6 @@ def _database(event: Event, name: str, row_of: RowOf) -> list[Change]:
     elif name == "lease_taken":
         lease = {"run": _text(event, "run"), "taken": time_text(event.time)}
     return [(DATABASES, key, row | {"lease": lease})]
-
-
-def _placed(store: str | None, folder: str | None) -> str | None:
-    """Return a store as a URL or an absolute path; a relative one counts from where the run was."""
-    if store is None or "://" in store or folder is None:
-        return store
-    return os.path.normpath(os.path.join(folder, store))  # noqa: PTH118  # a text, no file
 
 
 def _text(event: Event, field: str) -> str | None:

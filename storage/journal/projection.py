@@ -3,8 +3,6 @@
 What the data of an event holds is input: a field that is missing or of another kind reads as None.
 """
 
-import ntpath
-import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,12 +12,6 @@ from junmai_svc.storage.journal.events import OPERATIONS, Role, kind_of
 
 RUNNING = "running"
 
-# What ends the streams in which a snapshot was read whole and found right.
-PROOFS = {"verification": "completed", "restore": "switched", "drill": "proven"}
-# What ends the streams in which a snapshot was read and found damaged; a drill that failed for any
-# other reason says nothing of the snapshot.
-_DAMAGE = {"verification": "mismatch_found", "drill": "failed"}
-_DAMAGED_BYTES = {"IntegrityError", "ChecksumError"}
 # The steps that name the snapshot which a run made.
 SNAPSHOT_NAMED = {"backup_linked", "snapshot_taken", "stored"}
 
@@ -80,50 +72,6 @@ def fold_runs(events: Iterable[Event]) -> list[Run]:
     return list(reversed(runs.values()))
 
 
-def fold_proven(events: Iterable[Event]) -> dict[str, datetime]:
-    """Return, by name, when each snapshot was last proven: verified whole, or restored."""
-    named: dict[str, str] = {}
-    proven: dict[str, datetime] = {}
-    for event in events:
-        kind = kind_of(event.type)
-        if kind is None or kind.category not in PROOFS:
-            continue
-        snapshot = _text(event, "snapshot")
-        if kind.role is Role.START and snapshot is not None:
-            named[event.stream] = snapshot
-        elif kind.name == PROOFS[kind.category] and event.stream in named:
-            proven[named[event.stream]] = event.time
-    return proven
-
-
-def fold_damaged(events: Iterable[Event], store: str) -> frozenset[str]:
-    """Return the names of the snapshots in a store that were found damaged when last looked at.
-
-    `store` is its address; folders are compared by their last names, as they may be named by any
-    path to them. So a damaged one in a folder of the same name counts too.
-    """
-    named: dict[str, str] = {}
-    damaged: set[str] = set()
-    for event in events:
-        kind = kind_of(event.type)
-        if kind is None:
-            continue
-        if kind.category == "check" and _is_in(event, store):
-            damaged -= set(_texts(event, "sound"))
-            damaged |= set(_texts(event, "damaged"))
-        if kind.category not in PROOFS:
-            continue
-        snapshot = _text(event, "snapshot")
-        if kind.role is Role.START and snapshot is not None and _is_in(event, store):
-            named[event.stream] = snapshot
-        elif kind.role is Role.TERMINAL and event.stream in named:
-            if kind.name == PROOFS[kind.category]:
-                damaged.discard(named[event.stream])
-            elif kind.name == _DAMAGE.get(kind.category) and _tells_damage(event):
-                damaged.add(named[event.stream])
-    return frozenset(damaged)
-
-
 def fold_leases(events: Iterable[Event]) -> list[Lease]:
     """Return the leases that are taken and not released, the oldest first."""
     paths: dict[str, str | None] = {}
@@ -168,26 +116,3 @@ def _ended(run: Run, event: Event, status: str, snapshot: str | None) -> Run:
 def _text(event: Event, field: str) -> str | None:
     value = event.data.get(field)
     return value if isinstance(value, str) else None
-
-
-def _texts(event: Event, field: str) -> list[str]:
-    value = event.data.get(field)
-    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
-
-
-def _tells_damage(event: Event) -> bool:
-    return "error" not in event.data or _text(event, "error") in _DAMAGED_BYTES
-
-
-def _is_in(event: Event, store: str) -> bool:
-    """Whether an event names the store, or a snapshot as `<store>/<name>` or by its image."""
-    where = _text(event, "store")
-    if where is None:
-        where = (_text(event, "source") or "").replace("\\", "/").rpartition("/")[0]
-    if "://" in store or "://" in where:
-        return where.rstrip("/") == store.rstrip("/")
-    return _last_name(where) == _last_name(store)
-
-
-def _last_name(folder: str) -> str:
-    return posixpath.basename(ntpath.normpath(folder).replace("\\", "/"))

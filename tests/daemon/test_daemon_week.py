@@ -19,7 +19,8 @@ from junmai_svc.service.daemon.job_targets import Surroundings
 from junmai_svc.service.notify.notices import Trouble
 from junmai_svc.service.progress import Silent
 from junmai_svc.storage.journal.journal import Journal
-from junmai_svc.storage.journal.projection import Run, fold_proven, fold_runs
+from junmai_svc.storage.journal.projection import Run, fold_runs
+from junmai_svc.storage.journal.soundness import fold_soundness
 from junmai_svc.storage.snapshots.store import FileStore
 
 MONDAY = datetime(2026, 10, 19, 0, 30, tzinfo=UTC)  # the clocks change on Sunday the 25th
@@ -61,7 +62,7 @@ def recorded(installation: Installation) -> tuple[list[Run], dict[str, datetime]
     with Journal.open(
         installation.journal, create=False, actor="a@b", clock=now, tool_version="0"
     ) as journal:
-        return fold_runs(journal.read()), fold_proven(journal.read())
+        return fold_runs(journal.read()), fold_soundness(journal.read()).proven
 
 
 def test_a_week_of_hourly_backups_with_prune_and_drill(

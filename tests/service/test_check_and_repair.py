@@ -19,7 +19,7 @@ from junmai_svc.service.views.check import check_view, repair_view
 from junmai_svc.storage.backends.local import LocalBackend
 from junmai_svc.storage.errors import NotFoundError
 from junmai_svc.storage.journal.journal import Journal
-from junmai_svc.storage.journal.projection import fold_damaged
+from junmai_svc.storage.journal.soundness import fold_soundness
 from junmai_svc.storage.snapshots.base import SnapshotStore
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
 from junmai_svc.storage.snapshots.blocks.sealing import Unsealed
@@ -116,13 +116,13 @@ def test_damage_is_recorded_and_known_to_prune_until_it_is_mended(
     assert types(context, done.run) == ["started", "finding", "examined", "damage_found"]
     store = context.store
 
-    def known() -> frozenset[str]:
-        return fold_damaged(context.journal.read(), store.url)
+    def known(place: str = store.url) -> frozenset[str]:
+        return fold_soundness(context.journal.read()).damaged_in(place)
 
     assert known() == {name}
     plan = plan_prune(store, context.journal, Policy(), datetime.now(UTC))
     assert [each.candidate.damaged for each in plan.decisions] == [True]
-    assert fold_damaged(context.journal.read(), str(tmp_path / "backups")) == frozenset()
+    assert known(str(tmp_path / "backups")) == frozenset()
     assert check(context).report.findings == ()
     assert known() == {name}  # a look at the structure alone proves nothing
     repair(context, Sources(database=source))

@@ -19,7 +19,7 @@ from junmai_svc.service.stores import Named
 from junmai_svc.service.wiring import context_for
 from junmai_svc.storage.errors import InterruptedRunError, NotFoundError, StorageUnavailableError
 from junmai_svc.storage.journal.journal import Journal
-from junmai_svc.storage.journal.projection import fold_proven
+from junmai_svc.storage.journal.soundness import fold_soundness
 from junmai_svc.storage.snapshots.manifest import Reason
 from junmai_svc.storage.snapshots.store import FileStore
 
@@ -55,7 +55,7 @@ def test_a_good_snapshot_is_proven_and_the_journal_knows_every_table(
     assert told["type"] == "proven"
     assert told["tables"]["photos"]["rows"] == 24
     assert len(told["tables"]["photos"]["digest"]) == 64
-    assert snapshot.name in fold_proven(context.journal.read())
+    assert snapshot.name in fold_soundness(context.journal.read()).proven
 
 
 def test_equal_rows_have_equal_digests_in_any_store(tmp_path: Path, source: Path) -> None:
@@ -80,7 +80,7 @@ def test_damaged_bytes_are_a_failure_and_prove_nothing(context: Context, source:
     assert done.result is Result.FAILED
     assert done.problem is not None
     assert ended(context, done.run)["type"] == "failed"
-    assert fold_proven(context.journal.read()) == {}
+    assert fold_soundness(context.journal.read()).proven == {}
 
 
 def test_a_table_that_is_not_what_the_manifest_says_is_a_failure(
@@ -118,7 +118,7 @@ def test_a_store_that_does_not_answer_leaves_it_inconclusive(
     done = drill(unplugged, snapshot)
     assert done.result is Result.INCONCLUSIVE
     assert ended(context, done.run)["type"] == "inconclusive"
-    assert fold_proven(context.journal.read()) == {}
+    assert fold_soundness(context.journal.read()).proven == {}
 
 
 def test_a_stop_in_the_middle_leaves_it_inconclusive_and_nothing_behind(
@@ -177,7 +177,7 @@ def test_the_journal_is_needed_and_an_unfinished_one_is_closed(tmp_path: Path) -
             {"snapshot": "x"},
             correlation="0190163d-8694-739b-aea5-966c26f8ad91",
         )
-        assert fold_proven(journal.read()) == {}
+        assert fold_soundness(journal.read()).proven == {}
         from junmai_svc.service.recovery import close_abandoned
 
         assert len(close_abandoned(journal)) == 1

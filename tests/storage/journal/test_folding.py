@@ -25,7 +25,8 @@ from junmai_svc.storage.journal.folding import (
     snapshot_key,
 )
 from junmai_svc.storage.journal.journal import Journal
-from junmai_svc.storage.journal.projection import fold_proven, fold_runs
+from junmai_svc.storage.journal.projection import fold_runs
+from junmai_svc.storage.journal.soundness import fold_soundness
 from junmai_svc.storage.journal.uuid7 import uuid7
 
 DATA: dict[str, Any] = {
@@ -94,7 +95,7 @@ def test_what_is_kept_is_what_the_events_amount_to(
         assert {r.id: (r.status, r.snapshot) for r in fold_runs(events)} == {
             key: (row["status"], row["snapshot"]) for key, row in runs.items()
         }
-        assert fold_proven(events).keys() == {key for key, _ in rows_named(kept, PROVEN)}
+        assert fold_soundness(events).proven.keys() == {key for key, _ in rows_named(kept, PROVEN)}
 
 
 def test_only_telling_events_change_a_row(tmp_path: Path) -> None:

@@ -1,0 +1,86 @@
+"""What events tell of the snapshots themselves: which were proven, and which found damaged.
+
+A pure fold, in one pass. What the data of an event holds is input: a field that is missing or of
+another kind reads as None.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from junmai_svc.storage.journal.addresses import address_of, is_same_place
+from junmai_svc.storage.journal.entry import Event
+from junmai_svc.storage.journal.events import Role, kind_of
+
+# What ends the streams in which a snapshot was read whole and found right.
+PROOFS = {"verification": "completed", "restore": "switched", "drill": "proven"}
+# What ends the streams in which a snapshot was read and found damaged; a drill that failed for any
+# other reason says nothing of the snapshot.
+_DAMAGE = {"verification": "mismatch_found", "drill": "failed"}
+_DAMAGED_BYTES = {"IntegrityError", "ChecksumError"}
+
+
+@dataclass(frozen=True)
+class Soundness:
+    """When each snapshot was last proven, by its name; `damaged` are names by the store's place.
+
+    A name is the same snapshot wherever it is, so it is proven by any copy; damage is of one copy.
+    """
+
+    proven: dict[str, datetime] = field(default_factory=dict)
+    damaged: dict[str, set[str]] = field(default_factory=dict)
+
+    def damaged_in(self, store: str) -> frozenset[str]:
+        """Return what was found damaged in a store, given its URL or its absolute path."""
+        here = (names for place, names in self.damaged.items() if is_same_place(place, store))
+        return frozenset().union(*here)
+
+
+def fold_soundness(events: Iterable[Event]) -> Soundness:
+    """Return what a journal tells of all snapshots."""
+    told = Soundness()
+    starts: dict[str, Mapping[str, Any]] = {}
+    for event in events:
+        kind = kind_of(event.type)
+        if kind is None or kind.category not in {"check", *PROOFS}:
+            continue
+        if kind.role is Role.START:
+            starts[event.stream] = event.data
+        start = starts.get(event.stream, {})
+        if kind.category == "check":
+            _examined(told, event, start)
+        if kind.role is Role.TERMINAL:
+            _ended(told, event, kind.category, kind.name, start)
+            starts.pop(event.stream, None)
+    return told
+
+
+def _examined(told: Soundness, event: Event, start: Mapping[str, Any]) -> None:
+    place = address_of(start, event.data.get("store"))
+    if place is not None:
+        here = told.damaged.setdefault(place, set())
+        here -= set(_texts(event, "sound"))
+        here |= set(_texts(event, "damaged"))
+
+
+def _ended(
+    told: Soundness, event: Event, category: str, name: str, start: Mapping[str, Any]
+) -> None:
+    snapshot, place = start.get("snapshot"), address_of(start, start.get("store"))
+    if not isinstance(snapshot, str):
+        return
+    if name == PROOFS.get(category):
+        told.proven[snapshot] = event.time
+        told.damaged.get(place or "", set()).discard(snapshot)
+    elif name == _DAMAGE.get(category) and _tells_damage(event) and place is not None:
+        told.damaged.setdefault(place, set()).add(snapshot)
+
+
+def _tells_damage(event: Event) -> bool:
+    return "error" not in event.data or event.data["error"] in _DAMAGED_BYTES
+
+
+def _texts(event: Event, name: str) -> list[str]:
+    value = event.data.get(name)
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []

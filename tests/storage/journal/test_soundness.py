@@ -1,0 +1,119 @@
+"""Claims about what events tell of snapshots: proven by any copy, damaged in one place only."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from junmai_svc.storage.journal.events import event_type, stream_name
+from junmai_svc.storage.journal.journal import Journal
+from junmai_svc.storage.journal.soundness import Soundness, fold_soundness
+from junmai_svc.storage.journal.uuid7 import uuid7
+
+NAME = "junmai_backup_20261122_140000"
+URL = "s3://bucket/backups"
+
+Record = Callable[..., None]
+
+
+@pytest.fixture
+def record(journal: Journal, tmp_path: Path) -> Record:
+    """Appends the named events of a run in the folder `desk`, which is told of a store."""
+
+    def append(category: str, store: object, **named: dict[str, Any]) -> None:
+        run = uuid7()
+        process = {"pid": 17, "folder": str(tmp_path / "desk")}
+        start = {"snapshot": NAME, "store": store, "process": process}
+        for name, data in {"started": start, **named}.items():
+            stream = stream_name(category, run)
+            journal.append(stream, event_type(category, name), data, correlation=run)
+
+    return append
+
+
+def told(journal: Journal) -> Soundness:
+    return fold_soundness(journal.read())
+
+
+def damage(record: Record, store: str) -> None:
+    record("check", store, examined={"store": store, "damaged": [NAME]}, damage_found={})
+
+
+def test_damage_is_of_one_store_and_not_of_another_folder_of_its_name(
+    journal: Journal, record: Record, tmp_path: Path
+) -> None:
+    damage(record, str(tmp_path / "here" / "backups"))
+    assert told(journal).damaged_in(str(tmp_path / "here" / "backups")) == {NAME}
+    assert told(journal).damaged_in(str(tmp_path / "there" / "backups")) == frozenset()
+
+
+def test_a_path_counts_from_the_folder_in_which_its_run_was(
+    journal: Journal, record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damage(record, "../backups")
+    assert told(journal).damaged_in(str(tmp_path / "backups")) == {NAME}
+    monkeypatch.chdir(tmp_path)
+    assert told(journal).damaged_in("backups") == {NAME}
+    assert told(journal).damaged_in("../backups") == frozenset()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
+def test_a_store_is_known_by_any_path_to_it(
+    journal: Journal, record: Record, tmp_path: Path
+) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    damage(record, str(tmp_path / "disk" / "backups"))
+    assert told(journal).damaged_in(str(tmp_path / "link" / "backups")) == {NAME}
+
+
+@pytest.mark.parametrize(
+    ("category", "ended"), [("verification", "completed"), ("drill", "proven")]
+)
+def test_a_proof_mends_the_copy_that_was_read_and_no_other(
+    journal: Journal, record: Record, category: str, ended: str
+) -> None:
+    damage(record, URL)
+    damage(record, "/srv/backups")
+    record(category, f"{URL}/", **{ended: {}})
+    assert told(journal).proven.keys() == {NAME}
+    assert told(journal).damaged_in(URL) == frozenset()
+    assert told(journal).damaged_in("/srv/backups") == {NAME}
+
+
+@pytest.mark.parametrize(
+    ("category", "ended", "data", "damaged"),
+    [
+        ("verification", "mismatch_found", {}, True),
+        ("drill", "failed", {"error": "ChecksumError"}, True),
+        ("drill", "failed", {"error": "PermissionError"}, False),
+        ("drill", "inconclusive", {"error": "ChecksumError"}, False),
+        ("verification", "failed", {"error": "IntegrityError"}, False),
+    ],
+)
+def test_only_what_read_the_bytes_tells_damage(
+    journal: Journal, record: Record, category: str, ended: str, data: dict[str, Any], damaged: bool
+) -> None:
+    record(category, URL, **{ended: data})
+    assert (NAME in told(journal).damaged_in(URL)) is damaged
+    assert told(journal).proven == {}
+
+
+@pytest.mark.parametrize("store", [None, 17, ["a"]])
+def test_what_names_no_store_can_prove_but_damages_nothing(
+    journal: Journal, record: Record, store: object
+) -> None:
+    record("drill", store, proven={})
+    record("drill", store, failed={"error": "ChecksumError"})
+    record("check", store, examined={"store": store, "damaged": [NAME]}, damage_found={})
+    assert told(journal).proven.keys() == {NAME}
+    assert told(journal).damaged == {}
+
+
+def test_a_check_without_its_beginning_is_no_reason_to_fail(journal: Journal) -> None:
+    stream = stream_name("check", uuid7())
+    data = {"store": URL, "damaged": [NAME, 17], "sound": "nonsense"}
+    journal.append(stream, event_type("check", "examined"), data, correlation=uuid7())
+    assert told(journal).damaged_in(URL) == {NAME}
