@@ -1,4 +1,4 @@
-"""Runs and leases as the events tell them: pure folds, which can be built anew at any time.
+"""Runs as the events tell them: a pure fold, which can be built anew at any time.
 
 What the data of an event holds is input: a field that is missing or of another kind reads as None.
 """
@@ -39,16 +39,6 @@ class Run:
     message: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """A database that a run has taken and not given back; the run may have died since."""
-
-    database_id: str
-    database: str | None
-    run: str
-    taken: datetime
-
-
 def fold_runs(events: Iterable[Event]) -> list[Run]:
     """Return the runs that events tell of, the newest first by position.
 
@@ -70,24 +60,6 @@ def fold_runs(events: Iterable[Event]) -> list[Run]:
     for stream in runs.keys() & snapshots.keys():
         runs[stream] = replace(runs[stream], snapshot=snapshots[stream])
     return list(reversed(runs.values()))
-
-
-def fold_leases(events: Iterable[Event]) -> list[Lease]:
-    """Return the leases that are taken and not released, the oldest first."""
-    paths: dict[str, str | None] = {}
-    leases: dict[str, Lease] = {}
-    for event in events:
-        kind = kind_of(event.type)
-        if kind is None or kind.category != "database":
-            continue
-        database_id = event.stream.partition("/")[2]
-        leases.pop(database_id, None)
-        if kind.role is Role.START:
-            paths[database_id] = _text(event, "database")
-        elif kind.name == "lease_taken":
-            run = _text(event, "run") or ""
-            leases[database_id] = Lease(database_id, paths.get(database_id), run, event.time)
-    return list(leases.values())
 
 
 def _started(event: Event) -> Run:

@@ -1,4 +1,4 @@
-"""Claims about the runs and leases that events tell of."""
+"""Claims about the runs that events tell of."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +9,8 @@ import pytest
 from junmai_svc.storage.journal import events
 from junmai_svc.storage.journal.events import Role, event_type, stream_name
 from junmai_svc.storage.journal.journal import Journal
-from junmai_svc.storage.journal.lease import register_database, release_lease, take_lease
-from junmai_svc.storage.journal.projection import fold_leases, fold_runs
+from junmai_svc.storage.journal.lease import register_database
+from junmai_svc.storage.journal.projection import fold_runs
 from junmai_svc.storage.journal.uuid7 import uuid7
 
 START: dict[str, Any] = {
@@ -107,19 +107,3 @@ def test_runs_whose_start_is_not_among_the_events_are_passed_over(
     record("backup", started={}, verified={})
     later = record("backup", started={})
     assert [run.id for run in fold_runs(journal.read(after=1))] == [later]
-
-
-def test_the_current_leases_are_those_taken_and_not_released(
-    journal: Journal, tmp_path: Path
-) -> None:
-    run = uuid7()
-    paths = [tmp_path / name for name in ("a.db", "b.db", "c.db")]
-    ids = [register_database(journal, path, run) for path in paths]
-    for identifier in ids[:2]:
-        take_lease(journal, identifier, run)
-    release_lease(journal, ids[0], run)
-    [lease] = fold_leases(journal.read())
-    assert (lease.database_id, lease.database, lease.run) == (ids[1], str(paths[1].resolve()), run)
-    newest = journal.last(stream_name("database", ids[1]))
-    assert newest is not None
-    assert lease.taken == newest.time
