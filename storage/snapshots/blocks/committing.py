@@ -40,15 +40,20 @@ def publish(
     manifest: bytes,
     needed: Collection[str],
     retain_until: datetime | None = None,
+    *,
+    beside: str = "",
 ) -> None:
     """Make a manifest that leads to the `needed` objects a snapshot's; durable on return.
+
+    The pending takes the name for its writer. `beside` is the id, which nobody else has, of one who
+    publishes under a name that another writer may still hold: then the last of the two counts.
 
     Raises:
         ConflictError: something that it needs is marked or gone; nothing was published.
         NameTakenError: another snapshot has that name, or is just taking it.
         JunmaiError: the store can't be used; then it may be published or not.
     """
-    pending = f"{PENDING}{name}"
+    pending = f"{PENDING}{beside}/{name}" if beside else f"{PENDING}{name}"
     if not backend.put(pending, manifest, if_absent=True):
         raise NameTakenError
     if (
@@ -94,27 +99,6 @@ def switch_map(
     except (ConflictError, RetainedError):
         backend.delete(pending)
         raise
-
-
-def adopt(
-    backend: Backend,
-    name: str,
-    needed: Collection[str],
-    retain_until: datetime | None = None,
-) -> None:
-    """Publish a pending manifest that somebody else has put; it stays theirs where that fails.
-
-    It is what its writer would do next, and both may do it: a pending that protected what it needs
-    before does so until one of them has renamed it.
-
-    Raises:
-        ConflictError: something that it needs is marked or gone, or it is not pending any more.
-        NameTakenError: another snapshot has that name.
-        JunmaiError: the store can't be used; then it may be published or not.
-    """
-    _require_safe(backend, needed)
-    if not _renamed(backend, f"{PENDING}{name}", manifest_object(name), retain_until):
-        raise NameTakenError
 
 
 def _require_safe(backend: Backend, needed: Collection[str]) -> None:

@@ -26,7 +26,6 @@ from junmai_svc.storage.snapshots.blocks import collecting, repacking
 from junmai_svc.storage.snapshots.blocks.committing import (
     ConflictError,
     NameTakenError,
-    adopt,
     publish,
 )
 from junmai_svc.storage.snapshots.blocks.index import BlockIndex
@@ -332,7 +331,9 @@ class BlockImages:
     def _adopted(self, manifest: Manifest, retain_until: datetime | None) -> Manifest:
         """Publish what somebody who died had made ready under the name, where it is this image.
 
-        Whoever is alive after all finds it published.
+        It goes the whole way of a commit with a pending of its own: theirs protects nothing once it
+        is taken back, and another one may stand in its place. It stays for a prune to expire;
+        whoever is alive after all finds the snapshot published.
         """
         refusal = taken(manifest.name, self.backend.url)
         try:
@@ -341,7 +342,8 @@ class BlockImages:
             found = parse_manifest(opened, manifest.name, "a pending manifest", self.name)
             if found.checksum != manifest.checksum:
                 raise refusal
-            adopt(self.backend, found.name, _needed(self.map(found.map)), retain_until)
+            needed = _needed(self.map(found.map))
+            publish(self.backend, found.name, content, needed, retain_until, beside=str(uuid4()))
         except (NotFoundError, IntegrityError, ConflictError, NameTakenError):
             raise refusal from None
         return found

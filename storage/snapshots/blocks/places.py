@@ -4,6 +4,7 @@ snapshots/<name>.json            the manifests of the snapshots that there are
 packs/<2 hex>/<sha256>           the packs
 maps/<name>                      the maps
 state/pending/<name>             manifests that are about to become snapshots
+state/pending/<id>/<name>        the same, of those who finish what a writer who died began
 state/expired/<name>             what a pruner found pending for too long: it protects still
 state/pending-maps/<id>/<name>   new versions of maps, by the id of whoever rewrites packs
 state/expired-maps/<id>/<name>   the same of those

@@ -130,8 +130,9 @@ class _Reading:
 
     def pendings(self) -> None:
         def read(pending: tuple[str, bytes]) -> str:
-            name, content = pending
-            where = f"{PENDING}{name} in {self.backend.url}"
+            place, content = pending
+            where = f"{PENDING}{place} in {self.backend.url}"
+            name = place.rpartition("/")[2]
             return open_manifest(content, name, where, self.seal, "blocks").map
 
         waiting = self._waiting(PENDING, EXPIRED, LARGEST_MANIFEST)

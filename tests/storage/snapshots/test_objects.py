@@ -472,6 +472,34 @@ def test_somebody_who_died_over_another_image_of_that_name_does_not_give_it_away
         assert fetched(store, stored_as(store, OLD, NAME), tmp_path) == OLD
 
 
+def test_what_a_dead_writer_left_is_finished_and_nothing_else_that_stands_there_by_then(
+    tmp_path: Path,
+) -> None:
+    """Between the look and the rename another pending may have come in the place of the first."""
+    place = Place(LIKE_A_DISK)
+    pending = f"{PENDING}{NAME}"
+
+    def die(verb: str, _name: str) -> None:
+        if verb == "rename":
+            raise Killed
+
+    with pytest.raises(Killed):
+        stored_as(object_store(MemoryBackend(place, pause=die), tmp_path), OLD, NAME)
+    theirs = MemoryBackend(place).get(pending, 1 << 20)
+    noise = b"what was never looked at"
+
+    def replaced(verb: str, _name: str) -> None:
+        if verb == "rename":
+            MemoryBackend(place).delete(pending)
+            MemoryBackend(place).put(pending, noise)
+
+    store = object_store(MemoryBackend(place, pause=replaced), tmp_path)
+    assert fetched(store, stored_as(store, OLD, NAME), tmp_path) == OLD
+    assert MemoryBackend(place).get(f"snapshots/{NAME}.json", 1 << 20) == theirs
+    assert MemoryBackend(place).get(pending, 1 << 20) == noise
+    assert [name for name in place.objects if name.startswith(PENDING)] == [pending]
+
+
 def test_an_image_without_a_manifest_is_finished_by_a_copy_of_the_same(tmp_path: Path) -> None:
     store = FileStore(tmp_path / "backups")
     store.folder.mkdir()

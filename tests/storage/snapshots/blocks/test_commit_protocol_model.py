@@ -9,6 +9,8 @@ writer    put new objects, under names that nothing else ever had
           list the marks, then look at every object that the manifest leads to
           all there and none marked: rename the pending manifest to its final name
           else, or where the rename finds no pending: take it back, and store all blocks anew
+adopter   read a writer's pending, which it has put and perhaps died over
+          go on as a writer that has put all new objects, with a pending of its own
 repacker  put new packs
           put a pending new version of the map
           list the marks, then look at every pack that it names
@@ -38,6 +40,7 @@ NONE: Names = frozenset()
 # A database's last snapshot, whose manifest the pruners may drop: map M names the pack P; where
 # there are two repackers, also Q.
 MAP, P, Q = "M", "P", "Q"
+WRITERS = {"writer", "other writer"}
 VICTIMS = {"repacker": P, "other repacker": Q}
 ATTEMPTS = 2
 COMMIT = ("put pending", "list marks", "look", "rename")
@@ -134,6 +137,32 @@ def writer(world: World, me: Actor, rules: Rules) -> Moves:
             again = me.attempt + 1 < attempts
             then = Actor(me.name, attempt=me.attempt + 1) if again else Actor(me.name, "done")
             yield world.take_back(me.name), then
+        case _:
+            yield from committing(world, me, rules)
+
+
+def adopter(world: World, me: Actor, rules: Rules) -> Moves:
+    match me.step:
+        case "start":
+            for theirs in world.pendings:
+                if theirs.owner in WRITERS and not theirs.tombstone:
+                    order = commit_order(me, rules)
+                    step = "list marks" if "adopter: renames theirs" in rules else order[0]
+                    (new,) = theirs.names
+                    yield world, replace(me, step=step, new=new, names=theirs.names)
+        case "rename" if "adopter: renames theirs" in rules:
+            # Whatever is pending there by now gets the final name.
+            found = [p for p in world.pendings if p.owner in WRITERS and not p.tombstone]
+            for theirs in found:
+                (new,) = theirs.names
+                published = replace(world, final=world.final | {new})
+                yield published.take_back(theirs.owner), Actor(me.name, "done")
+            if not found:
+                yield world, Actor(me.name, "done")
+        case "publish":
+            yield replace(world, final=world.final | {me.new}), replace(me, step="tidy up")
+        case "take back":
+            yield world.take_back(me.name), Actor(me.name, "done")
         case _:
             yield from committing(world, me, rules)
 
@@ -271,7 +300,7 @@ def deleting(world: World, me: Actor, rules: Rules) -> Moves:
             yield replace(world, marks=left), replace(me, step="delete" if me.dead else "done")
 
 
-PROGRAMS = {"writer": writer, "repacker": repacker, "pruner": pruner}
+PROGRAMS = {"writer": writer, "adopter": adopter, "repacker": repacker, "pruner": pruner}
 
 
 def explore(names: tuple[str, ...], rules: Rules) -> tuple[int, bool]:
@@ -299,6 +328,7 @@ ONE_EACH = ("writer", "pruner")
 TWO_WRITERS = ("writer", "other writer", "pruner")
 TWO_PRUNERS = ("writer", "pruner", "other pruner")
 REPACKING = ("writer", "repacker", "pruner")
+ADOPTING = ("writer", "adopter", "pruner")
 TWO_REPACKERS = ("repacker", "other repacker", "pruner")
 COPIES = frozenset({"copies"})
 # What a writer's second attempt adds with three at work was explored once: 780,000 states.
@@ -316,6 +346,8 @@ ONCE = frozenset({"one attempt"})
         (REPACKING, NONE, 80_000),
         (REPACKING, COPIES, 100_000),
         (TWO_REPACKERS, NONE, 15_000),
+        (ADOPTING, NONE, 40_000),
+        (ADOPTING, COPIES, 60_000),
     ],
 )
 def test_no_reachable_state_lists_a_snapshot_that_misses_an_object(
@@ -343,6 +375,11 @@ def test_no_reachable_state_lists_a_snapshot_that_misses_an_object(
         (REPACKING, {"repacker: looks, then lists the marks"}),
         (REPACKING, {"repacker: puts its pending last"}),
         (REPACKING, {"repacker: renames without its pending"}),
+        (ADOPTING, {"adopter: renames theirs"}),
+        *((ADOPTING, {f"adopter: does not {step}"}) for step in COMMIT[:3]),
+        (ADOPTING, {"adopter: looks, then lists the marks"}),
+        (ADOPTING, {"adopter: puts its pending last"}),
+        (ADOPTING, {"adopter: renames without its pending"}),
         (ONE_EACH, {"copies", "pruner: expires at once"}),
         (TWO_PRUNERS, {"copies", "pruner: waits without a tombstone"}),
     ],
