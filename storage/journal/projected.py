@@ -30,6 +30,8 @@ class Projected:
         )
         put = rows.replace(name="", key="", value="")  # type: ignore[no-untyped-call]
         self._put = tables.composed(database, put)
+        advance = rows.update(value="").where(rows.name == "", rows.key == "", rows.value == "")
+        self._advance = tables.composed(database, advance.returning(rows.value))
         self._all = tables.composed(database, rows.select(rows.name, rows.key, rows.value))
         self._clear = tables.composed(database, rows.delete())
 
@@ -42,13 +44,12 @@ class Projected:
         """
         self._complete()
         new = list(appended)
-        if self._size() != size:
+        if not self._advance(str(size + len(new)), *_HEAD, str(size)):
             self._replace(everything(), size + len(new))
             return
         for event in new:
             for name, key, row in changes(event, self._row):
                 self._put(name, key, encoded(row))
-        self._put(*_HEAD, str(size + len(new)))
 
     def rows(self) -> dict[tuple[str, str], Row]:
         """Return all rows."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+import rfc8785
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from junmai_svc.storage.errors import IntegrityError, UsageError
@@ -65,6 +66,33 @@ def test_an_entry_is_a_cloudevent_in_canonical_bytes() -> None:
         f',"subject":"backup/{RUN}","time":"2026-11-22T12:00:00.000007Z"'
         ',"type":"junmai.backup.started.v1"}'
     )
+
+
+class Kind(StrEnum):
+    """Text by another type."""
+
+    ONE = "one"
+
+
+class Word(str):
+    """Text that is not quite a str."""
+
+    __slots__ = ()
+
+
+@given(st.dictionaries(st.text(max_size=5) | st.text('az09\x00\x1f\x7f"/\\', max_size=5), JSON))
+@example({"\U0001f600": 1, "\uffff": 2})  # UTF-16 and UTF-8 order these differently
+@example({"b": {"z": 1, "a": [{"d": 1, "c": 2}]}, "a": '\x00\b\t\n\f\r\x1f\x7f"\\/'})
+@example({"a": Word("b"), Word("c"): Kind.ONE})
+def test_the_bytes_are_those_of_rfc_8785(data: dict[str, Any]) -> None:
+    try:
+        entry = written(data)
+    except UsageError:
+        with pytest.raises(rfc8785.CanonicalizationError):
+            rfc8785.dumps(data)
+        return
+    assert f'"data":{rfc8785.dumps(data).decode()},"datacontenttype"' in entry.decode()
+    assert rfc8785.dumps(json.loads(entry)) == entry
 
 
 def test_an_event_without_a_cause_has_no_causationid() -> None:
