@@ -11,8 +11,8 @@ from pathlib import Path
 
 from junmai_svc.checks.image import Examination, examine
 from junmai_svc.service.context import Context
+from junmai_svc.service.one_history import require_one_history
 from junmai_svc.service.operation import Operation, operation
-from junmai_svc.service.publish import publish_intent
 from junmai_svc.service.replace import Replaced, replace_database
 from junmai_svc.storage.databases.connection import reading_image
 from junmai_svc.storage.databases.failures import translated
@@ -120,7 +120,8 @@ def restore(context: Context, which: Which, target: Path, *, full_check: bool = 
 
     Raises:
         NotFoundError: there is no such snapshot, or no folder for the target.
-        ChecksumError, IntegrityError: the snapshot is not what its manifest says; nothing changed.
+        ChecksumError, IntegrityError: the snapshot is not what its manifest says, or the journal
+            and a store tell two histories and a database is to be replaced; nothing changed.
         LockedError: somebody is using the target.
         JunmaiError: reading or writing failed; the target is the old one or the new one, whole.
     """
@@ -132,6 +133,8 @@ def restore(context: Context, which: Which, target: Path, *, full_check: bool = 
             f"Can't restore to {target}: it is the backup itself",
             "Name the database file as --to.",
         )
+    if target.exists():
+        require_one_history(context)
     start = {
         "snapshot": snapshot.name,
         "source": snapshot.place,
@@ -148,8 +151,6 @@ def restore(context: Context, which: Which, target: Path, *, full_check: bool = 
                 checksum=snapshot.manifest.checksum,
                 file=identity_of(staged),
             )
-            if target.exists():
-                publish_intent(context)
             replaced = _switch(context, staged, target, this)
         finally:
             remove_database(staged)

@@ -17,8 +17,8 @@ from junmai_svc.storage.journal.catching_up import catch_up
 from junmai_svc.storage.journal.checkpoint import Checkpoint, origin_of
 from junmai_svc.storage.journal.comparing import first_difference
 from junmai_svc.storage.journal.failures import translated
-from junmai_svc.storage.journal.journal_file import is_there, looking_at
 from junmai_svc.storage.journal.journal import Journal
+from junmai_svc.storage.journal.journal_file import is_there, looking_at
 from junmai_svc.storage.journal.keyfile import open_key_file
 from junmai_svc.storage.journal.keyring import key_beside, key_path
 from junmai_svc.storage.journal.keys import VerifierKey

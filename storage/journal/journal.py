@@ -97,7 +97,6 @@ class Journal:
                 none, and the key of one that was there.
             LockedError, AccessDeniedError, NoSpaceError, StorageUnavailableError: it can't be used.
         """
-
         begun: list[VerifierKey] = []
 
         def begin(database: peewee.SqliteDatabase) -> None:

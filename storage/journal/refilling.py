@@ -20,9 +20,7 @@ from junmai_svc.storage.journal.tables import Tables, bound_to, composed
 Entries = Iterable[list[bytes]]
 
 
-def refill(
-    journal: Journal, begin: int, entries: Entries, signed: Checkpoint, store: str
-) -> None:
+def refill(journal: Journal, begin: int, entries: Entries, signed: Checkpoint, store: str) -> None:
     """Append what a journal of `begin` events lacks of a signed tree, and record that it was.
 
     `entries` are those from position `begin` on, as `store` keeps them.
