@@ -120,11 +120,13 @@ def restore(context: Context, which: Which, target: Path, *, full_check: bool = 
 
     Raises:
         NotFoundError: there is no such snapshot, or no folder for the target.
+        UsageError: the target is the backup itself, or the journal.
         ChecksumError, IntegrityError: the snapshot is not what its manifest says, or the journal
             and a store tell two histories and a database is to be replaced; nothing changed.
         LockedError: somebody is using the target.
         JunmaiError: reading or writing failed; the target is the old one or the new one, whole.
     """
+    _refuse_journal(context, target)
     found = choose(context, which, target)
     snapshot = found.snapshot
     refuse_target(target)
@@ -156,6 +158,17 @@ def restore(context: Context, which: Which, target: Path, *, full_check: bool = 
             remove_database(staged)
         this.conclude("switched", kept=replaced.snapshot)
         return Restored(this.id, snapshot, target, replaced, examination)
+
+
+def _refuse_journal(context: Context, target: Path) -> None:
+    """Refuse to replace the journal in which this very restore is recorded."""
+    journal = context.journal.path
+    if target.exists() and target.samefile(journal):
+        raise UsageError(
+            f"Can't restore to {target}: it is the journal that this is recorded in",
+            "`junmai-svc audit recover` refills it from a store. To put a snapshot of it back,"
+            " record that elsewhere: `junmai-svc --journal OTHER.db restore ...`.",
+        )
 
 
 def _stage(context: Context, found: Found, staged: Path, *, full_check: bool) -> Examination:
