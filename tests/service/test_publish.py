@@ -113,6 +113,13 @@ def test_a_signal_at_the_very_end_spoils_no_run_that_is_done(
     assert published(source) == recorded
 
 
+def replace_target(context: Context, by: str, source: Path, target: Path) -> None:
+    if by == "migrate":
+        migrate(context, MigrateRequest(source, target, overwrite=True))
+    else:
+        restore(context, Which(), target)
+
+
 @pytest.mark.parametrize("by", ["migrate", "restore"])
 def test_what_replaces_a_database_is_published_before_it_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
@@ -129,10 +136,7 @@ def test_what_replaces_a_database_is_published_before_it_does(
     with opened(source) as context:
         backup(context, source, Reason.MANUAL)
         with pytest.raises(LockedError):
-            if by == "migrate":
-                migrate(context, MigrateRequest(source, target, overwrite=True))
-            else:
-                restore(context, Which(), target)
+            replace_target(context, by, source, target)
     assert sizes[0] == sizes[1] > 0
 
 
