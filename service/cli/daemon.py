@@ -87,34 +87,45 @@ def install(
     """Write the file that makes this system run the daemon, and say the next command.
 
     Without an option it is for the system that this is. It holds paths only, and sets limits: low
-    priority, bounded memory, started again where it fails. A file that is there is replaced.
+    priority, bounded memory, started again where it fails. A file that is there is replaced. The
+    daemon gets the --journal, --log-file and --log-level of this call.
 
     \b
     junmai-svc --config config/junmai.toml daemon install --systemd
     junmai-svc --config config/junmai.toml daemon install --output -
     """
     from junmai_svc.service import report
-    from junmai_svc.service.daemon.setup import configured_path, install_file
+    from junmai_svc.service.daemon import setup
     from junmai_svc.service.install import units
+    from junmai_svc.service.progress import Silent
     from junmai_svc.service.report import daemon as report_daemon
 
     loaded = _configured(configuration(ctx))
     wanted = units.System(system) if system else units.system_of(sys.platform)
-    said = ctx.find_root().obj["journal"]
-    named = Path(said) if said else None
-    line = units.command_of(Path(sys.executable), configured_path(loaded), named, wanted)
+    common = ctx.find_root().obj
+    setup.set_up(loaded, _journal(ctx, loaded), Silent())  # what can't run is not installed
+    journal, log_file = (
+        Path(common[name]) if common[name] else None for name in ("journal", "log_file")
+    )
+    options = units.Options(
+        setup.configured_path(loaded),
+        journal,
+        setup.log_file_of(loaded, _journal(ctx, loaded), log_file, wanted),
+        said_level(ctx),
+    )
+    line = units.command_of(Path(sys.executable), options, wanted)
     unit = units.unit_for(wanted, line, Path.cwd(), Path.home())
     if output is not None and str(output) == "-":
         sys.stdout.buffer.write(unit.content)
         sys.stdout.flush()
         return DONE
-    path = install_file(unit, output)
+    path = setup.install_file(unit, output).absolute()
     view = {
         "run": None,
         "status": "written",
         "system": wanted.value,
         "path": str(path),
-        "next": unit.next.format(path),
+        "next": (unit.next if output is None else unit.elsewhere).format(path),
     }
     (report.show_json if as_json else report_daemon.show_installed)(view)
     return DONE

@@ -100,7 +100,9 @@ def _overdue(coverage: Coverage, now: datetime) -> str:
     if good is None:
         return f"There is no good snapshot of {coverage.database} in {coverage.store} at all."
     old = duration(now - good.snapshot.taken)
-    due = f"; one was due {ago(coverage.due, now)}" if coverage.due else ""
+    due = ", longer than it may be"  # where it may be less than its schedule has it
+    if coverage.due is not None and coverage.due <= now:
+        due = f"; one was due {ago(coverage.due, now)}"
     return f"The newest good snapshot of {coverage.database} in {coverage.store} is {old} old{due}."
 
 

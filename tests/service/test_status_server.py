@@ -17,12 +17,12 @@ import pytest
 from tests.harness.statuses import failing, nothing, run_id, well
 
 from junmai_svc.service.status.fold import Status, fold_status
+from junmai_svc.service.status.loopback import loopback_address
 from junmai_svc.service.status.page import POLICY
 from junmai_svc.service.status.server import (
     LARGEST_REQUEST,
     MOST_AT_ONCE,
     StatusServer,
-    loopback_address,
 )
 from junmai_svc.storage.errors import LockedError, NotFoundError, UsageError
 
