@@ -74,6 +74,6 @@ def _folder(address: str) -> Path:
             "After file: come three slashes and the path: file:///srv/backups.",
         )
     # Here, as it brings the whole of HTTP, which a path has no use for.
-    from urllib.request import url2pathname
+    from urllib.request import url2pathname  # noqa: PLC0415
 
     return Path(url2pathname(parts.path))
