@@ -10,6 +10,7 @@ from junmai_svc.service import report
 from junmai_svc.service.configuration.file import Loaded
 from junmai_svc.service.context import Context, StoreProblem, now
 from junmai_svc.service.logs import log
+from junmai_svc.service.one_history import configured_places, keep_one_history
 from junmai_svc.service.progress import Progress
 from junmai_svc.service.publish import publish_all
 from junmai_svc.service.settings import (
@@ -49,14 +50,17 @@ def context_for(
     stores, those that can't be opened are `down`. With `create` a store that is not there is made.
 
     Raises:
-        JunmaiError: the journal can't be opened, or none of the stores.
+        JunmaiError: the journal can't be opened, or none of the stores; or a store holds more of
+            the journal, and it can't be had.
     """
     beside = default_backup_dir(database)
     named = stores or [Named(str(beside), is_folder=True)]
     opened, down = _opened(named, lambda each: open_store(loaded, each, now, create=create))
     try:
         with open_journal(journal or default_journal(database), create=True) as held:
-            context = Context(held, opened, progress, now, down, beside, cache_folder(loaded))
+            forked = _settled(held, opened, loaded)
+            cache = cache_folder(loaded)
+            context = Context(held, opened, progress, now, down, beside, cache, forked)
             try:
                 yield context
             finally:
@@ -64,6 +68,13 @@ def context_for(
     finally:
         for store in opened:
             store.backend.close()
+
+
+def _settled(
+    journal: Journal, stores: Sequence[SnapshotStore], loaded: Loaded | None
+) -> tuple[StoreProblem, ...]:
+    with configured_places(loaded) as others:
+        return keep_one_history(journal, [store.backend for store in stores], others)
 
 
 def _publish(context: Context) -> None:
@@ -75,7 +86,8 @@ def _publish(context: Context) -> None:
     with abandonable() as publishing:
         problems = publish_all(there)
     for each in problems:
-        report.show_warning(f"The journal is not published to {each.store}: {each.problem.message}")
+        text = f"The journal is not published to {each.store}: {each.problem.message}"
+        report.show_warning(text, each.problem.hint)
     if publishing.signum is not None:
         log().warning("journal.unpublished", problem="interrupted")
         report.show_warning("The journal is not published: interrupted. The next command does it.")
@@ -147,10 +159,8 @@ def copying(
         if opened[0].backend.url == opened[1].backend.url:
             raise UsageError(f"Both stores are {opened[0].url}", "Name another store as --to.")
         held = stack.enter_context(open_journal(journal or default_journal(beside), create=True))
-        own = (
-            Context(held, (store,), progress, now, cache=cache_folder(loaded)) for store in opened
-        )
-        both = Context(held, tuple(opened), progress, now)
+        both = Context(held, tuple(opened), progress, now, forked=_settled(held, opened, loaded))
+        own = (replace(both, stores=(store,), cache=cache_folder(loaded)) for store in opened)
         try:
             yield next(own), next(own)
         finally:
