@@ -70,6 +70,8 @@ class Journal:
         )
         self._update_head = tables.composed(database, models.head.update(size=0, frontier=b""))
         self._projected = Projected(database)
+        # The frontier after the newest event that was appended here, and that event.
+        self._newest: tuple[tuple[bytes, ...], Event] | None = None
         self._lock = threading.RLock()
 
     @classmethod
@@ -290,10 +292,11 @@ class Journal:
         head = self._reader.head()
         size, frontier = head.size, head.frontier
         recorded, appended = [], []
+        newest = self._newest_of(head)
         for new in wanted:
             event = self._stored(new)
             if event is None:
-                event = self._insert(new, size)
+                event = newest = self._insert(new, size, newest)
                 frontier = merkle.frontier_append(frontier, size, event.leaf_hash)
                 size += 1
                 appended.append(event)
@@ -301,7 +304,18 @@ class Journal:
         if appended:
             self._update_head(size, merkle.frontier_bytes(frontier))
             self._projected.follow(head.size, appended, self.read)
+            self._newest = (frontier, appended[-1])
         return recorded
+
+    def _newest_of(self, head: Head) -> Event | None:
+        """Return the journal's newest event, if it is one that was appended here.
+
+        The frontier says so, which no other history has: this one's may have been taken back, and
+        somebody else's stand in its place.
+        """
+        if self._newest is None or self._newest[0] != head.frontier:
+            return None
+        return self._newest[1] if self._newest[1].position + 1 == head.size else None
 
     def _stored(self, new: NewEvent) -> Event | None:
         """Return the event that has the new one's id already, if it has the same content."""
@@ -318,8 +332,11 @@ class Journal:
             )
         return stored
 
-    def _insert(self, new: NewEvent, position: int) -> Event:
-        last = self._reader.last(new.stream)
+    def _insert(self, new: NewEvent, position: int, newest: Event | None) -> Event:
+        """Append one event; `newest` is the journal's newest one, where it need not be read."""
+        last = newest
+        if last is None or last.stream != new.stream:
+            last = self._reader.last(new.stream)
         version = last.version if last else 0
         if new.expected_version is not None and new.expected_version != version:
             raise JournalConflictError(
