@@ -160,6 +160,8 @@ def test_a_fork_ends_with_3_and_says_what_to_do(
     shutil.copy(journal, journal.with_name("older.db"))
     program("backup", "--source", source)
     shutil.copy(journal.with_name("older.db"), journal)
+    elsewhere = source.with_name("elsewhere")  # of which the journal's own store knows nothing
+    program("backup", "--source", source, "--backup-dir", elsewhere)
     refused = program("backup", "--source", source)
     assert "at position" in refused.message
     explained = program("--journal", journal, "audit", "recover", code=3).out
