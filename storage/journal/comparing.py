@@ -5,7 +5,7 @@ since is hashed. Where the store holds something else, or somebody touched the j
 entries are hashed anew; where the roots differ, the entries are compared one by one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from junmai_svc.storage.errors import IntegrityError
@@ -16,7 +16,7 @@ from junmai_svc.storage.journal.keys import VerifierKey
 from junmai_svc.storage.journal.merkle import frontier_append, frontier_root, leaf_hash
 from junmai_svc.storage.journal.mirror import Mirror
 from junmai_svc.storage.journal.published import Published, is_untouched
-from junmai_svc.storage.journal.stored import Pair, pairs, proven, tree_of
+from junmai_svc.storage.journal.stored import NO_PAIR, Pair, pairs, proven, tree_of
 
 RECOVER_HINT = (
     "Nothing was changed. Look closer with `junmai-svc audit verify`; a journal that lost its end"
@@ -82,23 +82,38 @@ def grown_frontier(
 
 
 def first_difference(
-    ours: Iterable[list[Pair]], mirror: Mirror, size: int
+    ours: Iterable[list[Pair]], mirror: Mirror, size: int, begin: int = 0
 ) -> tuple[str, int] | None:
-    """Return how and where the first of `size` entries differs from the store's, None if none does.
+    """Return how and where the first of some entries differs from the store's, None if none does.
+
+    `ours` are those from `begin` up to `size`. One of ours that is missing counts as MISSING.
 
     Raises:
         JunmaiError: one of them can't be read.
     """
-    position = 0
-    stored = (entry for entries in mirror.entries(0, size) for entry in entries)
+    return next(differences(ours, mirror, size, begin), None)
+
+
+def differences(
+    ours: Iterable[list[Pair]], mirror: Mirror, size: int, begin: int = 0
+) -> Iterator[tuple[str, int]]:
+    """Yield how and where each entry differs from the store's; see `first_difference`.
+
+    Raises:
+        JunmaiError: one of them can't be read.
+    """
+    position = begin
+    stored = (entry for entries in mirror.entries(begin, size) for entry in entries)
     for step in ours:
-        for (entry, hash_), theirs in zip(step, stored, strict=False):
-            if entry != theirs:
-                return ("EDITED" if leaf_hash(entry) != hash_ else "REWRITTEN"), position
-            if leaf_hash(entry) != hash_:
-                return "EDITED", position
+        for pair, theirs in zip(step, stored, strict=False):
+            entry, hash_ = pair
+            if pair == NO_PAIR:
+                yield "MISSING", position
+            elif leaf_hash(entry) != hash_:
+                yield "EDITED", position
+            elif entry != theirs:
+                yield "REWRITTEN", position
             position += 1
-    return None
 
 
 def _frontier(journal: Journal, size: int, remembered: Published | None) -> tuple[bytes, ...]:

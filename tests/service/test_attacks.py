@@ -170,7 +170,7 @@ def key_lost(scene: Scene) -> None:
 ATTACKS = [
     Attack("edit an entry", sql(EDIT), "intact", "EDITED", 4, "EDITED"),
     Attack("edit it and its hash", rewritten(edited), "append-only", "REWRITTEN", 4, "REWRITTEN"),
-    Attack("delete a row", sql("DELETE FROM event WHERE position = 5"), "intact", "belongs", 5, ""),
+    Attack("delete a row", sql("DELETE FROM event WHERE position = 5"), "intact", "is missing", 5, ""),
     Attack("delete and renumber", rewritten(without), "append-only", "REWRITTEN", 5, "FORKED"),
     Attack(
         "insert a row",
