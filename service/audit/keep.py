@@ -8,6 +8,7 @@ from junmai_svc.service.publish import publish_to
 from junmai_svc.storage.errors import JunmaiError, NotFoundError
 from junmai_svc.storage.files import write_durably
 from junmai_svc.storage.journal import published
+from junmai_svc.storage.journal.addresses import is_same_place
 from junmai_svc.storage.journal.checkpoint import sign_checkpoint
 from junmai_svc.storage.journal.entry import Event, decode
 from junmai_svc.storage.journal.entry_proof import EntryProof, decode_proof, verify_proof
@@ -43,11 +44,12 @@ def sign(
     down: list[StoreProblem],
     *,
     accepting: str | None = None,
+    mending: bool = False,
 ) -> Signing:
     """Sign what the journal holds now, and publish it into stores.
 
     `accepting` is the reason for which a store may hold less than was published there; it goes on
-    record.
+    record. With it, or `mending`, all that was published there is read and put right.
 
     Raises:
         JunmaiError: it can't be signed.
@@ -57,8 +59,10 @@ def sign(
     for store in stores:
         try:
             if accepting is not None:
-                _accept(journal, store, accepting)
-            done.append(publish_to(journal, store, accepting=accepting is not None))
+                accept(journal, store.backend.url, accepting)
+            is_accepting = accepting is not None
+            mend = mending or is_accepting
+            done.append(publish_to(journal, store, accepting=is_accepting, mending=mend))
         except JunmaiError as problem:
             problems.append(StoreProblem(store.url, problem))
     key = signing_key(journal)
@@ -67,17 +71,35 @@ def sign(
     return Signing(journal.journal_id, checkpoint.size, text, str(key.verifier), done, problems)
 
 
-def _accept(journal: Journal, store: SnapshotStore, reason: str) -> None:
-    before = published.published_to(journal, store.backend.url)
-    data = {
-        "store": store.backend.url,
-        "published": before.size if before else 0,
-        "reason": reason,
-    }
+def accept(journal: Journal, address: str, reason: str) -> None:
+    """Record why a store may hold less than was published there; it is not missed any more.
+
+    Raises:
+        JunmaiError: the journal can't be written.
+    """
+    before = published.published_to(journal, address)
+    data = {"store": address, "published": before.size if before else 0, "reason": reason}
     stream = stream_name("journal", journal.journal_id)
     type_ = event_type("journal", "store_accepted")
     journal.append(stream, type_, data, correlation=uuid7())
-    published.forget(journal, store.backend.url)
+    published.forget(journal, address)
+
+
+def give_up(journal: Journal, address: str, reason: str) -> None:
+    """Record that a store was given up: what was published there is not missed any more.
+
+    Raises:
+        NotFoundError: nothing was published there.
+        JunmaiError: the journal can't be written.
+    """
+    known = published.addresses(journal)
+    found = next((each for each in known if is_same_place(each, address)), None)
+    if found is None:
+        raise NotFoundError(
+            f"Nothing was published to {address}",
+            f"It was to {', '.join(known)}." if known else "Nor was it anywhere else.",
+        )
+    accept(journal, found, reason)
 
 
 def prove(journal: Journal, reference: str) -> EntryProof:

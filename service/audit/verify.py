@@ -11,6 +11,7 @@ from pathlib import Path
 
 from junmai_svc.checks import stored_objects
 from junmai_svc.checks.journal_itself import judge_file, judge_streams
+from junmai_svc.checks.mirror_parts import judge_parts
 from junmai_svc.checks.mirrored import Signed, gather, judge_history, judge_latest
 from junmai_svc.checks.proof import Answer, Question, Verdict, Verdicts
 from junmai_svc.checks.remembered import (
@@ -116,6 +117,7 @@ def verify_journal(
             judge_history(signed, examined.size, examined.tree.roots, verdicts, differing)
             judge_latest(signed, examined.size, verdicts)
             note_behind(signed, examined.size, verdicts)
+            judge_parts(signed, file, examined, verdicts, read_data=read_data)
         judge_remembered(others, examined, verdicts)
         asked = [signed.mirror.backend.url for signed in seen.signed]
         note_not_asked(published, [*asked, *(each.store for each in seen.down)], verdicts)

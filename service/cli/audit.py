@@ -151,7 +151,11 @@ def _verify_proof(proof: Path, key: Path, *, as_json: bool) -> int:
 @click.option(
     "--accept-loss",
     metavar="REASON",
-    help="Publish also to a store that lost what it had; the reason goes on record.",
+    help="Publish also to a store that lost what it had, or without --publish, miss nothing in"
+    " the stores named any more; the reason goes on record.",
+)
+@click.option(
+    "--repair", is_flag=True, help="With --publish, read all that is there, and put it right."
 )
 @with_json
 @stores_options
@@ -161,6 +165,7 @@ def checkpoint(
     *,
     publish: bool,
     accept_loss: str | None,
+    repair: bool,
     stores: "list[Named]",
     as_json: bool,
 ) -> int:
@@ -172,22 +177,29 @@ def checkpoint(
     \b
     junmai-svc audit checkpoint
     junmai-svc audit checkpoint --publish --store offsite
+    junmai-svc audit checkpoint --publish --repair
+    junmai-svc audit checkpoint --accept-loss "sold" --store /media/old
     """
     from junmai_svc.service import report
-    from junmai_svc.service.audit.keep import sign
+    from junmai_svc.service.audit.keep import give_up, sign
     from junmai_svc.service.audit.stores import named_for, opened, published_places
     from junmai_svc.service.report import audit as report_audit
+    from junmai_svc.service.stores import place_of
     from junmai_svc.service.views import audit as views_audit
     from junmai_svc.service.wiring import reading_journal
 
-    if accept_loss is not None and not publish:
-        raise click.UsageError("--accept-loss goes with --publish.")
+    if accept_loss is not None and not publish and not stores:
+        raise click.UsageError("--accept-loss goes with --publish, or with --store.")
+    if repair and not publish:
+        raise click.UsageError("--repair goes with --publish.")
     loaded = configuration(ctx)
     with reading_journal(journal_option(ctx)) as journal:
+        for each in stores if accept_loss is not None and not publish else ():
+            give_up(journal, place_of(loaded, each).backend.url, accept_loss or "")
         known = published_places(journal.path)
         named = named_for(journal.path, stores, loaded, known) if publish else []
         with opened(named, loaded) as found:
-            signed = sign(journal, found.stores, found.down, accepting=accept_loss)
+            signed = sign(journal, found.stores, found.down, accepting=accept_loss, mending=repair)
     view = views_audit.signing_view(signed)
     (report.show_json if as_json else report_audit.show_checkpoint)(view)
     return exit_code(signed.problems[0].problem) if signed.problems else DONE

@@ -71,6 +71,8 @@ def show_checkpoint(view: View) -> None:
             f"Published {each['size']:,} events, {each['added']:,} of them new, to {each['store']}"
         )
         console.print(Text(printable(line)))
+        if each["mended"]:
+            console.print(Text(f"Repaired {each['mended']:,} objects there"))
     for each in view["problems"]:
         line = f"Not published to {each['store']}: {each['problem']}"
         console.print(Text(printable(line), "bold red"))

@@ -63,7 +63,12 @@ def signing_view(signed: Signing) -> View:
         "checkpoint": signed.text,
         "key": signed.key,
         "published": [
-            {"store": each.store, "size": each.size, "added": each.added}
+            {
+                "store": each.store,
+                "size": each.size,
+                "added": each.added,
+                "mended": each.mended,
+            }
             for each in signed.published
         ],
         "problems": [

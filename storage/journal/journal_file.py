@@ -57,11 +57,13 @@ class JournalFile:
         found = {(name, key): value for name, key, value in rows}
         return found if found.pop(HEAD, None) == str(size) else None
 
-    def keys(self) -> KeyHistory:
-        """Return the journal's keys, as far as its own entries can be read."""
+    def keys(self, below: int | None = None) -> KeyHistory:
+        """Return the journal's keys, as far as its own entries can be read; or those by a size."""
         own: list[Event] = []
         stream = f"journal/{self.journal_id}"
         for position, entry in self._connection.execute(_OWN, (stream,)):
+            if below is not None and position >= below:
+                continue
             try:
                 event = decode(entry, journal_id=self.journal_id, path=self.path, position=position)
             except IntegrityError:

@@ -53,6 +53,19 @@ def published_to(journal: Journal, store: str) -> Published | None:
     return Published(size, frontier_from(frontier), schema_version)
 
 
+def addresses(journal: Journal) -> list[str]:
+    """Return to which addresses a journal was published.
+
+    Raises:
+        JunmaiError: as `Journal.read`.
+    """
+    with journal.within("read", writing=False) as database:
+        if not database.table_exists("published"):
+            return []
+        rows = journal.tables.published
+        return [store for (store,) in composed(database, rows.select(rows.store))()]
+
+
 def remember(journal: Journal, store: str, tree: Published) -> None:
     """Remember what a store holds now.
 
