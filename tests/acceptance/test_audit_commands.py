@@ -6,39 +6,12 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.harness.audits import OK, answers, findings
 from tests.harness.databases import change
 from tests.harness.program import Program
 from tests.harness.terminal import on_terminal
-
-OK = dict.fromkeys(("authentic", "intact", "append-only", "current", "complete", "objects"), "ok")
-
-
-@pytest.fixture
-def journal(program: Program, source: Path) -> Path:
-    """The journal of two backups, published beside them."""
-    program("backup", "--source", source)
-    program("backup", "--source", source)
-    return source.with_name("journal.db")
-
-
-@pytest.fixture
-def key(program: Program, journal: Path) -> Path:
-    said = program("--journal", journal, "audit", "checkpoint", "--json").json
-    path = journal.with_name("key.pub")
-    path.write_text(said["key"] + "\n", encoding="ascii")
-    return path
-
-
-def answers(said: dict[str, Any]) -> dict[str, str]:
-    return {each["verdict"]: each["answer"] for each in said["verdicts"]}
-
-
-def findings(said: dict[str, Any], question: str) -> str:
-    (verdict,) = (each for each in said["verdicts"] if each["verdict"] == question)
-    return " ".join(found["message"] for found in verdict["findings"])
 
 
 def test_after_honest_work_all_is_well_here_and_outside(
