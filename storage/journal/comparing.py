@@ -1,7 +1,7 @@
 """What a journal and a store's mirror of it have in common, and where they part.
 
 Cheap where nothing happened: the journal remembers the tree that the store held, and only what came
-since is hashed. Where the store holds something else, or somebody touched the journal's schema, all
+since is hashed. Where somebody touched the journal's schema, and once a day in any case, all of the
 entries are hashed anew; where the roots differ, the entries are compared one by one.
 """
 
@@ -15,7 +15,7 @@ from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.keys import VerifierKey
 from junmai_svc.storage.journal.merkle import frontier_append, frontier_root, leaf_hash
 from junmai_svc.storage.journal.mirror import Mirror
-from junmai_svc.storage.journal.published import Published, is_untouched
+from junmai_svc.storage.journal.published import Published, is_believed
 from junmai_svc.storage.journal.stored import NO_PAIR, Pair, pairs, proven, tree_of
 
 RECOVER_HINT = (
@@ -30,10 +30,14 @@ LOST_HINT = (
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """The beginning that a journal and a store share: its size and frontier."""
+    """The beginning that a journal and a store share: its size and frontier.
+
+    `hashed` is when all of its entries were last hashed, in seconds since 1970.
+    """
 
     size: int
     frontier: tuple[bytes, ...]
+    hashed: int
 
 
 def common_beginning(
@@ -42,10 +46,13 @@ def common_beginning(
     trusted: Iterable[VerifierKey],
     size: int,
     remembered: Published | None,
+    now: int,
     *,
     accepting: bool = False,
 ) -> Common:
     """Return what a store holds, which is the beginning of the journal of `size` events.
+
+    `now` is in seconds since 1970.
 
     Raises:
         DivergedError: it is not, or the store has less than it had.
@@ -58,7 +65,7 @@ def common_beginning(
         if before or (not accepting and mirror.sizes()):
             message = f"{mirror.url} holds no checkpoint; {before:,} events were published there"
             raise DivergedError("EMPTIED", 0, message, LOST_HINT)
-        return Common(0, ())
+        return Common(0, (), now)
     where = f"the checkpoint in {mirror.url}"
     held = open_checkpoint(signed, trusted, journal_id=journal.journal_id, where=where)
     if held.size < before:
@@ -66,10 +73,10 @@ def common_beginning(
         raise DivergedError("ROLLED BACK", held.size, message, LOST_HINT)
     if held.size > size:
         raise _shorter(journal, mirror, held, size)
-    frontier = _frontier(journal, held.size, remembered)
-    if frontier_root(frontier) != held.root:
+    common = _common(journal, held.size, remembered, now)
+    if frontier_root(common.frontier) != held.root:
         raise _differing(journal, mirror, held, held.size)
-    return Common(held.size, frontier)
+    return common
 
 
 def grown_frontier(
@@ -116,11 +123,12 @@ def differences(
             position += 1
 
 
-def _frontier(journal: Journal, size: int, remembered: Published | None) -> tuple[bytes, ...]:
-    if remembered is None or not is_untouched(journal, remembered):
-        return tree_of(journal, size).frontier
+def _common(journal: Journal, size: int, remembered: Published | None, now: int) -> Common:
+    if remembered is None or not is_believed(journal, remembered, now):
+        return Common(size, tree_of(journal, size).frontier, now)
     leaves = (leaf for step in proven(journal, remembered.size, size) for _, leaf in step)
-    return grown_frontier(remembered.frontier, remembered.size, leaves)
+    frontier = grown_frontier(remembered.frontier, remembered.size, leaves)
+    return Common(size, frontier, remembered.hashed)
 
 
 def _shorter(journal: Journal, mirror: Mirror, held: Checkpoint, size: int) -> IntegrityError:

@@ -81,15 +81,17 @@ def publish(
         history = history_of(journal)
         head = journal.head()
         remembered = published_to(journal, backend.url)
+        now = int(journal.now().timestamp())
         common = common_beginning(
-            journal, mirror, history.keys, head.size, remembered, accepting=accepting
+            journal, mirror, history.keys, head.size, remembered, now, accepting=accepting
         )
         checkpoint = Checkpoint(journal.journal_id, head.size, frontier_root(head.frontier))
         text = _write(
             journal, mirror, common, head.frontier, checkpoint, key, history, retain_until
         )
-        if remembered is None or remembered.size < head.size:
-            remember(journal, backend.url, Published(head.size, head.frontier, 0))
+        if remembered is None or (remembered.size, remembered.hashed) != (head.size, common.hashed):
+            tree = Published(head.size, head.frontier, hashed=common.hashed)
+            remember(journal, backend.url, tree)
         for old in layout.superseded(common.size, head.size):
             with suppress(JunmaiError):  # what stays is in nobody's way
                 backend.delete(mirror.name(old.path))

@@ -11,7 +11,6 @@ from tests.harness.audits import OK, answers, findings, notes, verdict
 from tests.harness.databases import change
 from tests.harness.program import Outcome, Program
 
-
 CREDENTIALS = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "none")
 
 

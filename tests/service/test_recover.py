@@ -15,10 +15,12 @@ from junmai_svc.service.audit.recover import recover as use_case
 from junmai_svc.service.audit.verify import verify_journal
 from junmai_svc.storage.errors import IntegrityError, LockedError, NotFoundError, UsageError
 from junmai_svc.storage.journal.events import event_type, stream_name
+from junmai_svc.storage.journal.failures import DivergedError
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.keyring import key_path
 from junmai_svc.storage.journal.layout import Bundle
 from junmai_svc.storage.journal.liveness import RunLock
+from junmai_svc.storage.journal.merkle import leaf_hash
 from junmai_svc.storage.journal.rotation import history_of, rotate_key, signing_key
 from junmai_svc.storage.journal.uuid7 import uuid7
 
@@ -255,3 +257,21 @@ def test_a_proof_with_any_changed_byte_proves_nothing(scene: Scene) -> None:
         path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
         with pytest.raises(IntegrityError):
             check_proof(path, scene.key)
+
+
+def test_nothing_is_proven_from_a_journal_that_was_edited(scene: Scene) -> None:
+    """The entry is named that is not what it was; where its hash was changed too, its part is."""
+    with scene.tampering() as other:
+        other.execute("UPDATE event SET entry = CAST(entry || ' ' AS BLOB) WHERE position = 7")
+    with scene.journal() as journal:
+        with pytest.raises(DivergedError, match="EDITED at position 7"):
+            prove(journal, "7")
+        write_proof(prove(journal, "3"), scene.folder / "proof")
+    assert check_proof(scene.folder / "proof", scene.key).event.position == 3
+    with scene.tampering() as other:
+        row = other.execute("SELECT entry FROM event WHERE position = 7").fetchone()
+        other.execute("UPDATE event SET leaf_hash = ? WHERE position = 7", (leaf_hash(row[0]),))
+    with scene.journal() as journal:
+        for position in ("3", "7", "15"):
+            with pytest.raises(IntegrityError, match="REWRITTEN between positions 0 and 15"):
+                prove(journal, position)
