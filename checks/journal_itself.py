@@ -52,5 +52,5 @@ def judge_streams(
             verdicts.note(Question.COMPLETE, f"the {category} {run} is going on")
         else:
             message = f"the {category} {run} has not ended, and its process is gone"
-            at = examined.begun(stream)
-            verdicts.doubt(Question.COMPLETE, message, at, where, ABANDONED_HINT)
+            hint = DAMAGE_HINT if examined.damage.total else ABANDONED_HINT
+            verdicts.doubt(Question.COMPLETE, message, examined.begun(stream), where, hint)

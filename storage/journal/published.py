@@ -2,7 +2,7 @@
 
 It is memory, no proof: it tells a store that was emptied from a new one, spares hashing what was
 published before, and is kept for each address alone, so that a copy of a store elsewhere raises no
-alarm. A count of the schema's changes goes with it, as who edits a journal has to drop its triggers.
+alarm. A count of the schema's changes goes with it, as who edits a journal has to drop triggers.
 Who can do that can put the count back too, so what is remembered is believed for a day.
 """
 

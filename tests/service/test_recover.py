@@ -1,17 +1,15 @@
 """Claims about a journal that lost its end, is gone, or went another way; and about its keys."""
 
 import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from tests.harness.published import Scene, made
+from tests.harness.recovering import entries, recover
 
 from junmai_svc.checks.proof import Answer
-from junmai_svc.service.audit.epoch import Recovery
 from junmai_svc.service.audit.keep import check_proof, prove, sign, write_proof
 from junmai_svc.service.audit.outside import verify_store
-from junmai_svc.service.audit.recover import recover as use_case
 from junmai_svc.service.audit.verify import verify_journal
 from junmai_svc.storage.errors import IntegrityError, LockedError, NotFoundError, UsageError
 from junmai_svc.storage.journal.events import event_type, stream_name
@@ -33,25 +31,6 @@ def scene(tmp_path: Path) -> Scene:
     scene.run()
     scene.publish()
     return scene
-
-
-def recover(scene: Scene, *, key: Path | None = None, new_epoch: str | None = None) -> Recovery:
-    def open_one(path: Path, create: bool, continues: dict[str, object] | None) -> Journal:
-        return Journal.open(
-            path,
-            create=create,
-            actor="ann@desk",
-            clock=lambda: datetime.now(UTC),
-            tool_version="1",
-            continues=continues,
-        )
-
-    return use_case(scene.path, [scene.store], open_one, key=key, new_epoch=new_epoch)
-
-
-def entries(scene: Scene) -> list[bytes]:
-    with scene.journal() as journal:
-        return [event.entry for event in journal.read()]
 
 
 def passes(scene: Scene) -> bool:
