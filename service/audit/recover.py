@@ -17,20 +17,25 @@ from junmai_svc.checks.mirrored import gather
 from junmai_svc.checks.proof import Verdicts
 from junmai_svc.service.audit.epoch import OpenJournal, Recovery, begin_epoch
 from junmai_svc.storage.errors import IntegrityError, NotFoundError, UsageError
-from junmai_svc.storage.journal import events
+from junmai_svc.storage.journal.catching_up import catch_up
 from junmai_svc.storage.journal.checkpoint import Checkpoint, origin_of
 from junmai_svc.storage.journal.comparing import differences
 from junmai_svc.storage.journal.examining import Examination
 from junmai_svc.storage.journal.failures import DAMAGED_HINT, translated
-from junmai_svc.storage.journal.journal_file import JournalFile, looking_at
+from junmai_svc.storage.journal.journal_file import JournalFile, is_there, looking_at
 from junmai_svc.storage.journal.keyfile import open_key_file
-from junmai_svc.storage.journal.keyring import key_path
+from junmai_svc.storage.journal.keyring import key_beside, key_path
 from junmai_svc.storage.journal.keys import VerifierKey
 from junmai_svc.storage.journal.merkle import leaf_hash
 from junmai_svc.storage.journal.mirror import Mirror
 from junmai_svc.storage.journal.pinning import journal_of, read_keys
 from junmai_svc.storage.journal.published import Published, remember
-from junmai_svc.storage.journal.refilling import begin_again, made_anew, take_place
+from junmai_svc.storage.journal.refilling import (
+    begin_again,
+    made_anew,
+    record_recovered,
+    take_place,
+)
 from junmai_svc.storage.journal.rotations import trusted_through
 from junmai_svc.storage.journal.stored import tree_of
 from junmai_svc.storage.snapshots.base import SnapshotStore
@@ -70,14 +75,16 @@ def recover(
         LockedError: something is going on in a journal that is to be put aside.
         JunmaiError: a store or the journal can't be used.
     """
-    if not path.exists():
+    if not is_there(path):
         found = _best(stores, *_known_by_key(path, key))
         begin_again(path, found.mirror.entries(0, found.checkpoint.size), found.checkpoint)
         return _recovered(path, found, 0, open_journal, found.checkpoint.size)
     with ExitStack() as stack, ExitStack() as look:
         file = look.enter_context(looking_at(path))
         history = file.keys()
-        trusted = trusted_through(read_keys(key), history.rotations) if key else history.keys
+        trusted = [*history.keys, *key_beside(path, file.journal_id)]
+        if key:
+            trusted = trusted_through(read_keys(key), history.rotations)
         found = _best(stores, file.journal_id, trusted)
         signed = found.checkpoint
         examined = file.examine([signed.size], fold=False)
@@ -89,8 +96,9 @@ def recover(
                 "Leave out --new-epoch.",
             )
         if differs is None:
-            if _is_sound(file, examined) and ours.size >= signed.size:
-                return Recovery("intact", ours.journal_id, ours.size, found.url)
+            if _is_sound(file, examined):
+                look.close()
+                return _caught_up(path, ours, found, open_journal)
             published = file.published()
             behind = _behind(file, signed.size, ours.size)
             entries = found.mirror.entries(0, signed.size)
@@ -136,6 +144,18 @@ def _compared(
             "Name another store with --store.",
         )
     return None, missing
+
+
+def _caught_up(
+    path: Path, ours: Checkpoint, found: _Mirrored, open_journal: OpenJournal
+) -> Recovery:
+    """Refill a sound journal in its place, as others may be at work in it."""
+    if ours.size >= found.checkpoint.size:
+        return Recovery("intact", ours.journal_id, ours.size, found.url)
+    with open_journal(path, False, None) as journal:
+        added = catch_up(journal, found.mirror, found.checkpoint)
+        size = journal.head().size
+    return Recovery("recovered", ours.journal_id, size, found.url, added=added)
 
 
 def _is_sound(file: JournalFile, examined: Examination) -> bool:
@@ -212,13 +232,7 @@ def _recovered(
         for address, there in (published or {}).items():
             if there <= size:  # the memory of a store is not among the events
                 remember(journal, address, Published(there, tree_of(journal, there).frontier))
-        data = {"store": found.url, "from": begin, "to": signed.size, "root": signed.root.hex()}
-        journal.append(
-            events.stream_name("journal", journal.journal_id),
-            events.event_type("journal", "recovered"),
-            data,
-            correlation=journal.journal_id,
-        )
+        record_recovered(journal, begin, signed, found.url)
         return Recovery(
             "recovered", journal.journal_id, size + 1, found.url, added=added, kept=kept
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from junmai_svc.service.configuration.file import Loaded
 from junmai_svc.service.context import StoreProblem, now
 from junmai_svc.service.settings import default_backup_dir
-from junmai_svc.service.stores import Named, named_at, open_store, place_of
+from junmai_svc.service.stores import Named, named_at, open_store, place_of, refuse_twice
 from junmai_svc.storage.backends.base import Backend
 from junmai_svc.storage.errors import JunmaiError
 from junmai_svc.storage.journal.addresses import is_same_place
@@ -68,7 +68,12 @@ def published_places(journal: Path) -> dict[str, int]:
 
 @contextmanager
 def opened(named: Sequence[Named], loaded: Loaded | None) -> Iterator[Opened]:
-    """Open stores; those that can't be are told of beside them."""
+    """Open stores; those that can't be are told of beside them.
+
+    Raises:
+        UsageError: a store is named twice.
+    """
+    refuse_twice(loaded, named)
     found = Opened()
     for each in named:
         address = each.address

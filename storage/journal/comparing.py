@@ -73,6 +73,21 @@ def common_beginning(
         raise DivergedError("ROLLED BACK", held.size, message, LOST_HINT)
     if held.size > size:
         raise _shorter(journal, mirror, held, size)
+    return require_beginning(journal, mirror, held, remembered, now)
+
+
+def require_beginning(
+    journal: Journal, mirror: Mirror, held: Checkpoint, remembered: Published | None, now: int
+) -> Common:
+    """Return what a store holds, which is the beginning of a journal that is no shorter.
+
+    `now` is in seconds since 1970.
+
+    Raises:
+        DivergedError: it is not.
+        IntegrityError: the entries in the store are not those of its checkpoint.
+        JunmaiError: one of them can't be read.
+    """
     common = _common(journal, held.size, remembered, now)
     if frontier_root(common.frontier) != held.root:
         raise _differing(journal, mirror, held, held.size)
@@ -124,21 +139,36 @@ def differences(
 
 
 def _common(journal: Journal, size: int, remembered: Published | None, now: int) -> Common:
-    if remembered is None or not is_believed(journal, remembered, now):
+    is_known = remembered is not None and remembered.size <= size
+    if remembered is None or not is_known or not is_believed(journal, remembered, now):
         return Common(size, tree_of(journal, size).frontier, now)
     leaves = (leaf for step in proven(journal, remembered.size, size) for _, leaf in step)
     frontier = grown_frontier(remembered.frontier, remembered.size, leaves)
     return Common(size, frontier, remembered.hashed)
 
 
-def _shorter(journal: Journal, mirror: Mirror, held: Checkpoint, size: int) -> IntegrityError:
+def went_another_way(
+    journal: Journal, mirror: Mirror, held: Checkpoint, size: int
+) -> DivergedError | None:
+    """Return how a journal of `size` events differs from a store that holds more, if it does.
+
+    Raises:
+        JunmaiError: one of them can't be read.
+    """
     found = first_difference(pairs(journal, 0, size), mirror, size)
-    if found is not None:
-        verdict = "EDITED" if found[0] == "EDITED" else "FORKED"
-        message = (
-            f"{journal.path} went on otherwise than {mirror.url}, which holds {held.size:,} events"
-        )
-        return DivergedError(verdict, found[1], message, RECOVER_HINT)
+    if found is None:
+        return None
+    verdict = "EDITED" if found[0] == "EDITED" else "FORKED"
+    message = (
+        f"{journal.path} went on otherwise than {mirror.url}, which holds {held.size:,} events"
+    )
+    return DivergedError(verdict, found[1], message, RECOVER_HINT)
+
+
+def _shorter(journal: Journal, mirror: Mirror, held: Checkpoint, size: int) -> DivergedError:
+    parted = went_another_way(journal, mirror, held, size)
+    if parted is not None:
+        return parted
     message = f"{journal.path} has {size:,} events, {mirror.url} has {held.size:,}"
     return DivergedError("TRUNCATED", size, message, RECOVER_HINT)
 

@@ -17,7 +17,7 @@ from junmai_svc.storage.journal.failures import DAMAGED_HINT, translated
 from junmai_svc.storage.journal.journal import BUSY_SECONDS
 from junmai_svc.storage.journal.keyring import KeyHistory, key_history
 from junmai_svc.storage.journal.merkle import frontier_from, frontier_root
-from junmai_svc.storage.journal.opening import examining
+from junmai_svc.storage.journal.opening import examining, recognised
 from junmai_svc.storage.journal.projected import HEAD
 from junmai_svc.storage.journal.stored import NO_PAIR, Pair
 from junmai_svc.storage.journal.tables import differing_triggers
@@ -101,6 +101,16 @@ class JournalFile:
             found = {row[0]: row[1:] for row in self._connection.execute(_PAIRS, (begin, upto))}
             yield [found.get(position, NO_PAIR) for position in range(begin, upto)]
             begin = upto
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether there is a journal; an empty file, such as a dead run leaves, is none.
+
+    Raises:
+        JunmaiError: as `looking_at`.
+    """
+    with translated("read", path):
+        return path.exists() and recognised(path.absolute(), BUSY_SECONDS)
 
 
 @contextmanager

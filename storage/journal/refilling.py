@@ -1,7 +1,7 @@
 """Putting entries back that a journal has lost, byte for byte as a store kept them.
 
-They come into a new file, in one transaction, and only if the tree then is the one that was signed:
-nothing is built upon a file that somebody may have changed, and that file is kept.
+They come in one transaction, and only if the tree then is the one that was signed. Nothing is built
+upon a file that somebody may have changed: a new one takes its place, and it is kept.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,17 +10,53 @@ from pathlib import Path
 
 import peewee
 
-from junmai_svc.storage.errors import IntegrityError, LockedError
+from junmai_svc.storage.errors import IntegrityError, JournalConflictError, LockedError
 from junmai_svc.storage.files import staged_path, switch_in
-from junmai_svc.storage.journal import entry, merkle
+from junmai_svc.storage.journal import entry, events, merkle
 from junmai_svc.storage.journal.checkpoint import Checkpoint
 from junmai_svc.storage.journal.failures import DAMAGED_HINT, translated
-from junmai_svc.storage.journal.journal import BUSY_SECONDS
+from junmai_svc.storage.journal.journal import BUSY_SECONDS, Journal
 from junmai_svc.storage.journal.opening import open_database
 from junmai_svc.storage.journal.tables import Tables, bound_to, composed
 from junmai_svc.storage.journal.uuid7 import uuid7
 
 Entries = Iterable[list[bytes]]
+
+
+def refill(journal: Journal, begin: int, entries: Entries, signed: Checkpoint, store: str) -> None:
+    """Append what a journal of `begin` events lacks of a signed tree, and record that it was.
+
+    `entries` are those from position `begin` on, as `store` keeps them.
+
+    Raises:
+        JournalConflictError: it does not have `begin` events any more; nothing was written.
+        IntegrityError: they do not make the tree that was signed; nothing was written.
+        JunmaiError: as `Journal.append`.
+    """
+    with journal.within("refill", writing=True):
+        head = journal.head()
+        if head.size != begin:
+            raise JournalConflictError(
+                f"The journal {journal.path} has {head.size:,} events, not {begin:,}",
+                "Somebody else appended to it; look at it again.",
+            )
+        fill = _Filling(journal.path, signed, journal.tables, head.size, head.frontier)
+        fill(entries)
+        record_recovered(journal, begin, signed, store)
+
+
+def record_recovered(journal: Journal, begin: int, signed: Checkpoint, store: str) -> None:
+    """Record that a journal of `begin` events was refilled from a store.
+
+    Raises:
+        JunmaiError: as `Journal.append`.
+    """
+    journal.append(
+        events.stream_name("journal", journal.journal_id),
+        events.event_type("journal", "recovered"),
+        {"store": store, "from": begin, "to": signed.size, "root": signed.root.hex()},
+        correlation=journal.journal_id,
+    )
 
 
 def begin_again(
@@ -84,12 +120,19 @@ def take_place(path: Path, staged: Path) -> Path:
 
 
 class _Filling:
-    def __init__(self, path: Path, signed: Checkpoint, tables: Tables) -> None:
+    def __init__(
+        self,
+        path: Path,
+        signed: Checkpoint,
+        tables: Tables,
+        size: int = 0,
+        frontier: tuple[bytes, ...] = (),
+    ) -> None:
         self._path = path
         self._signed = signed
         self._tables = tables
-        self._size = 0
-        self._frontier: tuple[bytes, ...] = ()
+        self._size = size
+        self._frontier = frontier
         self._insert = composed(
             tables.event._meta.database,  # noqa: SLF001  # peewee's own name for it
             tables.event.insert(
@@ -97,7 +140,7 @@ class _Filling:
             ),
         )
 
-    def __call__(self, entries: Entries, behind: Iterable[bytes]) -> None:
+    def __call__(self, entries: Entries, behind: Iterable[bytes] = ()) -> None:
         for stored in (each for step in entries for each in step):
             self._add(stored)
         made = (self._size, merkle.frontier_root(self._frontier))
