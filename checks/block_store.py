@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from junmai_svc.checks.store_report import Hit, StoreFinding, merged
 from junmai_svc.storage.errors import IntegrityError, JunmaiError, NotFoundError
+from junmai_svc.storage.snapshots.base import SnapshotStore
 from junmai_svc.storage.snapshots.blocks.digesting import BLOCK_BYTES
 from junmai_svc.storage.snapshots.blocks.examining import Damage, examine_pack, ranges_hit
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
@@ -19,6 +20,7 @@ from junmai_svc.storage.snapshots.blocks.maps import ImageMap
 from junmai_svc.storage.snapshots.blocks.packs import MOST_BLOCKS, PackRef, read_footer
 from junmai_svc.storage.snapshots.blocks.places import PACKS, map_object, pack_object
 from junmai_svc.storage.snapshots.manifest import LARGEST_MANIFEST, Manifest
+from junmai_svc.storage.snapshots.objects import ObjectStore
 from junmai_svc.storage.snapshots.opening import open_manifest
 
 FETCHES = 4
@@ -79,6 +81,28 @@ def look(images: BlockImages) -> Structure:
     return found
 
 
+def blocks_of(store: SnapshotStore) -> BlockImages | None:
+    """The blocks of a store that has them."""
+    images = store.images if isinstance(store, ObjectStore) else None
+    return images if isinstance(images, BlockImages) else None
+
+
+def compare_packs(structure: Structure) -> list[Damage]:
+    """Hold the packs that maps name against those that are stored; none is read."""
+    found = (_against_maps(structure, name) for name in sorted(structure.needed))
+    return [damage for damage in found if damage is not None]
+
+
+def _against_maps(structure: Structure, name: str) -> Damage | None:
+    size = structure.stored.get(name)
+    if size is None:
+        return Damage(name, f"Pack {name} is gone", EVERY_BLOCK)
+    if any(ref.size != size for ref in structure.needed.get(name, ())):
+        text = f"Pack {name} has {size:,} bytes, not those of its maps"
+        return Damage(name, text, EVERY_BLOCK)
+    return None
+
+
 def examine_packs(
     images: BlockImages,
     structure: Structure,
@@ -94,14 +118,10 @@ def examine_packs(
     """
 
     def examine(name: str) -> Damage | None:
-        refs = structure.needed.get(name, set())
-        size = structure.stored.get(name)
-        if size is None:
-            return Damage(name, f"Pack {name} is gone", EVERY_BLOCK)
-        if any(ref.size != size for ref in refs):
-            return Damage(
-                name, f"Pack {name} has {size:,} bytes, not those of its maps", EVERY_BLOCK
-            )
+        found = _against_maps(structure, name)
+        if found is not None:
+            return found
+        refs, size = structure.needed.get(name, set()), structure.stored[name]
         try:
             if name in chosen:
                 damage = examine_pack(name, size, images.read_range, images.seal)

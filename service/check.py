@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
 
-from junmai_svc.checks.block_store import Structure, examine_packs, findings, look
+from junmai_svc.checks.block_store import (
+    Structure,
+    blocks_of,
+    examine_packs,
+    findings,
+    look,
+)
 from junmai_svc.checks.store_report import StoreReport
 from junmai_svc.checks.whole_store import check_images, unlisted, unusable
 from junmai_svc.service.context import Context
@@ -18,7 +24,6 @@ from junmai_svc.storage.snapshots.base import SnapshotStore
 from junmai_svc.storage.snapshots.blocks.examining import Damage
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
 from junmai_svc.storage.snapshots.blocks.places import pack_object
-from junmai_svc.storage.snapshots.objects import ObjectStore
 from junmai_svc.storage.snapshots.store import FileStore
 
 EVERYTHING = 1.0
@@ -104,12 +109,6 @@ def examine_blocks(context: Context, images: BlockImages, share: float) -> Block
     confirmed = {finding.name for finding in found}
     damaged = tuple(each for each in damages if pack_object(each.pack) in confirmed)
     return BlockLook(report, after, damaged)
-
-
-def blocks_of(store: SnapshotStore) -> BlockImages | None:
-    """The blocks of a store that has them."""
-    images = store.images if isinstance(store, ObjectStore) else None
-    return images if isinstance(images, BlockImages) else None
 
 
 def record(this: Operation, store: SnapshotStore, report: StoreReport) -> None:

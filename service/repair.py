@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from junmai_svc.checks.block_store import look
+from junmai_svc.checks.block_store import blocks_of, look
 from junmai_svc.checks.store_report import StoreReport
 from junmai_svc.checks.whole_store import without_image
 from junmai_svc.service.backup import image_of
@@ -19,7 +19,6 @@ from junmai_svc.service.check import (
     EVERYTHING,
     STRUCTURE,
     BlockLook,
-    blocks_of,
     examine,
     examine_blocks,
     finish,
