@@ -75,6 +75,16 @@ class StoreCache:
             _replace(place.with_suffix(".json"), content)
             self._forget_maps()
 
+    def forget_last(self) -> None:
+        """Forget the last image of every database: the next one is compared with none.
+
+        Raises:
+            JunmaiError: the cache can't be changed.
+        """
+        with translated(f"use the cache {self._folder}"):
+            for path in self._last.glob("*.json"):
+                path.unlink(missing_ok=True)
+
     def keep_map(self, name: str, content: bytes) -> None:
         """Keep a map as it is stored. Never fails."""
         with suppress(OSError):

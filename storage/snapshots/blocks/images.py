@@ -7,6 +7,7 @@ that no pruner has marked.
 
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from junmai_svc.storage.backends.base import Backend, Stat
 from junmai_svc.storage.backends.failures import translated
 from junmai_svc.storage.errors import (
     IntegrityError,
+    JunmaiError,
     NotFoundError,
     StorageUnavailableError,
 )
@@ -26,12 +28,14 @@ from junmai_svc.storage.snapshots.blocks import collecting, repacking
 from junmai_svc.storage.snapshots.blocks.committing import (
     ConflictError,
     NameTakenError,
+    Needed,
     publish,
 )
+from junmai_svc.storage.snapshots.blocks.distrusting import distrust, find_out
 from junmai_svc.storage.snapshots.blocks.index import BlockIndex
 from junmai_svc.storage.snapshots.blocks.map_format import LARGEST_MAP
 from junmai_svc.storage.snapshots.blocks.maps import ImageMap, encode_map, read_map
-from junmai_svc.storage.snapshots.blocks.packs import Footer, read_footer
+from junmai_svc.storage.snapshots.blocks.packs import Footer, PackRef, read_footer
 from junmai_svc.storage.snapshots.blocks.places import (
     MANIFEST_SUFFIX,
     PENDING,
@@ -69,10 +73,10 @@ class _Wanted:
     exact: bool
 
 
-def _needed(image_map: ImageMap) -> set[str]:
+def _needed(image_map: ImageMap) -> dict[str, int | None]:
     """The objects that a snapshot with this map can't do without."""
-    maps = {map_object(name) for name in (image_map.name, image_map.base) if name}
-    return maps | {pack_object(pack.name) for pack in image_map.packs}
+    maps = {map_object(name): None for name in (image_map.name, image_map.base) if name}
+    return maps | {pack_object(pack.name): pack.size for pack in image_map.packs}
 
 
 class BlockImages:
@@ -124,11 +128,12 @@ class BlockImages:
         """Store one more manifest of an image that is there, and return it as it is stored.
 
         Raises:
-            NotFoundError: some of what it needs is gone, or about to go.
+            NotFoundError: some of what it needs is gone, about to go, or known to be damaged.
             JunmaiError: the store can't be used.
         """
         try:
             image_map = self.map(known.map)
+            self._require_undoubted(image_map)
             same = msgspec.structs.replace(
                 manifest,
                 layout=self.name,
@@ -144,6 +149,8 @@ class BlockImages:
     def fetch(self, manifest: Manifest, path: Path, tick: Tick | None) -> str:
         """Write an image into a new local file, durably, and return its SHA-256 in hex.
 
+        What is found damaged is not built on any more, see `distrusting`.
+
         Raises:
             IntegrityError: the map or a pack is damaged or gone; nothing was written where it
                 shows before the first block.
@@ -151,13 +158,7 @@ class BlockImages:
         """
         tried: ImageMap | None = None
         while True:
-            image_map = self.map(manifest.map)
-            if (image_map.image, image_map.size) != (manifest.checksum, manifest.file_size):
-                raise IntegrityError(
-                    f"Map {manifest.map} in {self.backend.url} is not of the image of"
-                    f" {manifest.name}",
-                    "Restore another snapshot, and check the store.",
-                )
+            image_map = self._map_of(manifest)
             try:
                 return self._restore(image_map, path, tick if tried is None else None)
             except NotFoundError as error:
@@ -169,6 +170,21 @@ class BlockImages:
                         "Restore it from another store; `junmai-svc check --repair` can mend it.",
                     ) from error
                 tried = image_map
+
+    def _map_of(self, manifest: Manifest) -> ImageMap:
+        """The map of a snapshot; one that can't be used is not built on any more."""
+        try:
+            image_map = self.map(manifest.map)
+            if (image_map.image, image_map.size) == (manifest.checksum, manifest.file_size):
+                return image_map
+            raise IntegrityError(  # noqa: TRY301  # told like one that can't be read
+                f"Map {manifest.map} in {self.backend.url} is not of the image of {manifest.name}",
+                "Restore another snapshot, and check the store.",
+            )
+        except IntegrityError:
+            with suppress(JunmaiError):
+                distrust(self.backend, self.cache, (), [manifest.map])
+            raise
 
     def map(self, name: str, content: bytes | None = None) -> ImageMap:
         """Return a map from the store itself, never from the cache.
@@ -310,7 +326,7 @@ class BlockImages:
     def _publish(
         self,
         manifest: Manifest,
-        needed: set[str],
+        needed: Needed,
         retain_until: datetime | None,
         *,
         exact: bool = False,
@@ -348,6 +364,30 @@ class BlockImages:
             raise refusal from None
         return found
 
+    def _require_undoubted(self, image_map: ImageMap) -> None:
+        """Look whether this machine knows of damage, also where the store could not be told.
+
+        Raises:
+            ConflictError: it does.
+        """
+        with BlockIndex(self.cache.index) as index:
+            if any(index.doubts(pack.name) for pack in image_map.packs):
+                raise ConflictError
+
     def _restore(self, image_map: ImageMap, path: Path, tick: Callable[[int], None] | None) -> str:
-        with translated(f"write {path}"):
-            return restore_image(image_map, path, self.read_range, self.seal, tick)
+        suspects: list[PackRef] = []
+        try:
+            with translated(f"write {path}"):
+                return restore_image(
+                    image_map, path, self.read_range, self.seal, tick, suspects.append
+                )
+        except IntegrityError:
+            with suppress(JunmaiError):
+                self._find_out(image_map, suspects)
+            raise
+
+    def _find_out(self, image_map: ImageMap, suspects: Collection[PackRef]) -> None:
+        """Look what is damaged of an image that could not be restored: nobody is to build on it."""
+        with translated("find out what is damaged"):
+            damages, maps = find_out(image_map, suspects, self.read_range, self.seal)
+        distrust(self.backend, self.cache, damages, maps)
