@@ -15,6 +15,7 @@ from datetime import datetime
 
 from junmai_svc.storage.backends.base import Backend, RetainedError
 from junmai_svc.storage.errors import NotFoundError
+from junmai_svc.storage.snapshots.blocks.maps import ImageMap
 from junmai_svc.storage.snapshots.blocks.places import (
     MAPS,
     PACKS,
@@ -23,10 +24,17 @@ from junmai_svc.storage.snapshots.blocks.places import (
     manifest_object,
     map_object,
     marked_in,
+    pack_object,
 )
 
 # Objects by name, each with the size that it must have, or None where any will do.
 Needed = Mapping[str, int | None]
+
+
+def needed_by(image_map: ImageMap) -> Needed:
+    """Return the objects that a snapshot with this map can't do without."""
+    maps = {map_object(name): None for name in (image_map.name, image_map.base) if name}
+    return maps | {pack_object(pack.name): pack.size for pack in image_map.packs}
 
 
 class ConflictError(Exception):

@@ -29,6 +29,7 @@ from junmai_svc.storage.snapshots.blocks.committing import (
     ConflictError,
     NameTakenError,
     Needed,
+    needed_by,
     publish,
 )
 from junmai_svc.storage.snapshots.blocks.distrusting import distrust, find_out
@@ -71,12 +72,6 @@ class _Wanted:
     manifest: Manifest
     retain_until: datetime | None
     exact: bool
-
-
-def _needed(image_map: ImageMap) -> dict[str, int | None]:
-    """The objects that a snapshot with this map can't do without."""
-    maps = {map_object(name): None for name in (image_map.name, image_map.base) if name}
-    return maps | {pack_object(pack.name): pack.size for pack in image_map.packs}
 
 
 class BlockImages:
@@ -142,7 +137,7 @@ class BlockImages:
                 file_size=known.file_size,
                 new_bytes=0,
             )
-            return self._publish(same, _needed(image_map), retain_until)
+            return self._publish(same, needed_by(image_map), retain_until)
         except (ConflictError, IntegrityError) as error:
             raise NotFoundError(f"The image of {known.name} is not all there any more") from error
 
@@ -295,9 +290,8 @@ class BlockImages:
             manifest = msgspec.structs.replace(
                 manifest, layout=self.name, map=image_map.name, new_bytes=stored.new_bytes + new
             )
-            published = self._publish(
-                manifest, _needed(image_map), retain_until, exact=wanted.exact
-            )
+            needed = {**needed_by(image_map), **self._kept_sizes(image_map)}
+            published = self._publish(manifest, needed, retain_until, exact=wanted.exact)
             if published.map == image_map.name:
                 self.cache.remember(manifest.original_path, digests, image_map)
         return published
@@ -315,6 +309,11 @@ class BlockImages:
         self.backend.put(map_object(image_map.name), content, retain_until=retain_until)
         self.cache.keep_map(image_map.name, content)
         return image_map, len(content)
+
+    def _kept_sizes(self, image_map: ImageMap) -> dict[str, int]:
+        """How large a map, and the one that it builds on, were when they were stored."""
+        kept = {name: self.cache.kept_map(name) for name in (image_map.name, image_map.base)}
+        return {map_object(name): len(content) for name, content in kept.items() if content}
 
     def _base(self, name: str) -> ImageMap | None:
         """A whole map to build on; None where it is gone, which makes the next one whole."""
@@ -358,7 +357,7 @@ class BlockImages:
             found = parse_manifest(opened, manifest.name, "a pending manifest", self.name)
             if found.checksum != manifest.checksum:
                 raise refusal
-            needed = _needed(self.map(found.map))
+            needed = needed_by(self.map(found.map))
             publish(self.backend, found.name, content, needed, retain_until, beside=str(uuid4()))
         except (NotFoundError, IntegrityError, ConflictError, NameTakenError):
             raise refusal from None
