@@ -18,13 +18,12 @@ from junmai_svc.storage.snapshots.blocks.images import BlockImages
 from junmai_svc.storage.snapshots.blocks.maps import ImageMap
 from junmai_svc.storage.snapshots.blocks.packs import MOST_BLOCKS, Footer, PackRef, read_footer
 from junmai_svc.storage.snapshots.blocks.places import PACKS, map_object, pack_object
-from junmai_svc.storage.snapshots.blocks.proving import Digests, gives_its_image
+from junmai_svc.storage.snapshots.blocks.proving import Digests
 from junmai_svc.storage.snapshots.manifest import LARGEST_MANIFEST, Manifest
 from junmai_svc.storage.snapshots.opening import open_manifest
 
 FETCHES = 4
 EVERY_BLOCK = range(MOST_BLOCKS)
-SHOWN = 3
 _PACK = re.compile(r"[0-9a-f]{64}")
 
 
@@ -126,47 +125,6 @@ def examine_packs(
         return [damage for damage in pool.map(examine, names) if damage is not None]
 
 
-def prove_maps(
-    images: BlockImages,
-    structure: Structure,
-    names: Collection[str],
-    damages: Collection[Damage],
-    digests: Digests,
-) -> tuple[frozenset[str], dict[str, IntegrityError]]:
-    """Return which of some maps give their images, and those that give others, with the problem.
-
-    One whose footers can't all be read is neither, nor one of which a block is damaged, unless it
-    is proven all the same.
-
-    Raises:
-        JunmaiError: the store can't be read.
-        OSError: there is no room for the digests of all packs.
-    """
-    proven: set[str] = set()
-    wrong: dict[str, IntegrityError] = {}
-    bad = {damage.pack: damage for damage in damages}
-
-    def read(name: str) -> ImageMap | None:
-        try:
-            return images.map(name)
-        except IntegrityError:
-            return None  # named as damaged, or deleted meanwhile
-
-    with ThreadPoolExecutor(FETCHES) as pool:
-        wanted = sorted(names)
-        for at in range(0, len(wanted), FETCHES):
-            for image_map in pool.map(read, wanted[at : at + FETCHES]):
-                if image_map is None:
-                    continue
-                gives = gives_its_image(image_map, digests, images.read_range, images.seal)
-                own = [bad[pack.name] for pack in image_map.packs if pack.name in bad]
-                if gives:
-                    proven.add(image_map.name)
-                elif gives is False and not any(any(ranges_hit(image_map, d)) for d in own):
-                    wrong[image_map.name] = _wrong(image_map, structure)
-    return frozenset(proven), wrong
-
-
 def findings(
     images: BlockImages, before: Structure, damages: Collection[Damage], after: Structure
 ) -> Iterator[StoreFinding]:
@@ -195,13 +153,6 @@ def byte_ranges(image_map: ImageMap, damage: Damage) -> tuple[range, ...]:
     return tuple(
         range(hit.start * BLOCK_BYTES, min(hit.stop * BLOCK_BYTES, image_map.size))
         for hit in merged(ranges_hit(image_map, damage))
-    )
-
-
-def _wrong(image_map: ImageMap, structure: Structure) -> IntegrityError:
-    snapshots = ", ".join(structure.maps.get(image_map.name, ())[:SHOWN])
-    return IntegrityError(
-        f"Map {image_map.name} names other blocks than those of the image of {snapshots}"
     )
 
 

@@ -13,8 +13,8 @@ from junmai_svc.checks.block_store import (
     examine_packs,
     findings,
     look,
-    prove_maps,
 )
+from junmai_svc.checks.map_proof import prove_maps
 from junmai_svc.checks.store_report import StoreReport
 from junmai_svc.checks.whole_store import check_images, unlisted, unusable
 from junmai_svc.service.context import Context

@@ -6,7 +6,6 @@ that no pruner has marked.
 """
 
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,19 +32,18 @@ from junmai_svc.storage.snapshots.blocks.committing import (
     publish,
 )
 from junmai_svc.storage.snapshots.blocks.distrusting import distrust, find_out
+from junmai_svc.storage.snapshots.blocks.filling import fill
 from junmai_svc.storage.snapshots.blocks.index import BlockIndex
 from junmai_svc.storage.snapshots.blocks.map_format import LARGEST_MAP
 from junmai_svc.storage.snapshots.blocks.maps import ImageMap, encode_map, read_map
-from junmai_svc.storage.snapshots.blocks.packs import Footer, PackRef, read_footer
+from junmai_svc.storage.snapshots.blocks.packs import PackRef
 from junmai_svc.storage.snapshots.blocks.places import (
     MANIFEST_SUFFIX,
     PENDING,
     SNAPSHOTS,
     manifest_object,
     map_object,
-    marked_in,
     pack_object,
-    packs_in,
 )
 from junmai_svc.storage.snapshots.blocks.reading import restore_image
 from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal
@@ -61,7 +59,6 @@ from junmai_svc.storage.snapshots.manifest import (
 from junmai_svc.storage.snapshots.naming import names_from
 
 ATTEMPTS = 5
-FETCHES = 8
 
 
 @dataclass(frozen=True)
@@ -241,31 +238,12 @@ class BlockImages:
                 yield found.name.removeprefix(SNAPSHOTS).removesuffix(MANIFEST_SUFFIX), found
 
     def fill(self, index: BlockIndex) -> None:
-        """Bring an index in line with the packs that may be used now.
-
-        A pack that can't be read has no blocks to offer: what it held is stored anew.
+        """Bring an index in line with the packs that may be used now; see `filling.fill`.
 
         Raises:
             JunmaiError: the store can't be listed or read, or the index not be written.
         """
-        # Marks first: what is marked later, the look before the commit finds.
-        marked = marked_in(self.backend)
-        usable = {n: s.size for n, s in packs_in(self.backend) if pack_object(n) not in marked}
-        index.keep_only(usable)
-
-        def footer(name: str) -> Footer | None:
-            try:
-                return read_footer(name, usable[name], self.read_range, self.seal)
-            except (IntegrityError, NotFoundError):
-                return None
-
-        unknown = index.unknown(usable)
-        if not unknown:
-            return
-        with ThreadPoolExecutor(min(FETCHES, len(unknown))) as pool:
-            for found in pool.map(footer, unknown):
-                if found is not None:
-                    index.add(found.pack, found.digests)
+        fill(index, self.backend, self.read_range, self.seal)
 
     def _attempt(self, wanted: _Wanted, previous: Previous | None, tick: Tick | None) -> Manifest:
         image, manifest, retain_until = wanted.image, wanted.manifest, wanted.retain_until
