@@ -106,7 +106,7 @@ def examine_packs(
             )
         try:
             if name in chosen:
-                damage = examine_pack(name, size, images.read_range, images.seal)
+                damage = _examined(images, name, size)
                 if tick is not None:
                     tick(size)
                 if damage is not None:
@@ -154,6 +154,12 @@ def byte_ranges(image_map: ImageMap, damage: Damage) -> tuple[range, ...]:
         range(hit.start * BLOCK_BYTES, min(hit.stop * BLOCK_BYTES, image_map.size))
         for hit in merged(ranges_hit(image_map, damage))
     )
+
+
+def _examined(images: BlockImages, name: str, size: int) -> Damage | None:
+    """What is wrong with a pack at two looks: it may only have been read wrong."""
+    damage = examine_pack(name, size, images.read_range, images.seal)
+    return damage and examine_pack(name, size, images.read_range, images.seal)
 
 
 def _footers(images: BlockImages, name: str, size: int, refs: Collection[PackRef]) -> list[Footer]:

@@ -8,11 +8,11 @@ sound. As it lies in the store, it holds for machines that have not seen the dam
 with their cache. The cache of this machine is told too, for a place that it may only read.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from junmai_svc.storage.backends.base import Backend
-from junmai_svc.storage.errors import NotFoundError
+from junmai_svc.storage.errors import IntegrityError, NotFoundError
 from junmai_svc.storage.snapshots.blocks.examining import Damage, examine_pack
 from junmai_svc.storage.snapshots.blocks.index import BlockIndex
 from junmai_svc.storage.snapshots.blocks.maps import ImageMap
@@ -27,6 +27,7 @@ from junmai_svc.storage.snapshots.blocks.proving import Digests, gives_its_image
 from junmai_svc.storage.snapshots.blocks.sealing import Seal
 from junmai_svc.storage.snapshots.cache import StoreCache
 from junmai_svc.storage.snapshots.garbage import let_go
+from junmai_svc.storage.snapshots.manifest import Manifest
 
 # Whose marks they are: no pruner's, whose ids are UUIDs.
 NOBODY = "damaged"
@@ -83,6 +84,23 @@ def trust(backend: Backend, cache: StoreCache, sound: Collection[str]) -> None:
         index.look_again(n.rpartition("/")[2] for n in sound if n.startswith(PACKS))
     for name in sorted(again):
         let_go(backend, mark_object(NOBODY, name))
+
+
+def is_of(image_map: ImageMap, manifest: Manifest) -> bool:
+    """Tell whether a map says that it is of a snapshot's image."""
+    return (image_map.image, image_map.size) == (manifest.checksum, manifest.file_size)
+
+
+def is_unusable(manifest: Manifest, read: Callable[[str], ImageMap]) -> bool:
+    """Look again whether the map of a snapshot can't be used.
+
+    Raises:
+        JunmaiError: the store can't be read.
+    """
+    try:
+        return not is_of(read(manifest.map), manifest)
+    except IntegrityError:
+        return True
 
 
 def find_out(

@@ -31,7 +31,12 @@ from junmai_svc.storage.snapshots.blocks.committing import (
     needed_by,
     publish,
 )
-from junmai_svc.storage.snapshots.blocks.distrusting import distrust, find_out
+from junmai_svc.storage.snapshots.blocks.distrusting import (
+    distrust,
+    find_out,
+    is_of,
+    is_unusable,
+)
 from junmai_svc.storage.snapshots.blocks.filling import fill
 from junmai_svc.storage.snapshots.blocks.index import BlockIndex
 from junmai_svc.storage.snapshots.blocks.map_format import LARGEST_MAP
@@ -167,7 +172,7 @@ class BlockImages:
         """The map of a snapshot; one that can't be used is not built on any more."""
         try:
             image_map = self.map(manifest.map)
-            if (image_map.image, image_map.size) == (manifest.checksum, manifest.file_size):
+            if is_of(image_map, manifest):
                 return image_map
             raise IntegrityError(  # noqa: TRY301  # told like one that can't be read
                 f"Map {manifest.map} in {self.backend.url} is not of the image of {manifest.name}",
@@ -175,7 +180,8 @@ class BlockImages:
             )
         except IntegrityError:
             with suppress(JunmaiError):
-                distrust(self.backend, self.cache, (), [manifest.map])
+                if is_unusable(manifest, self.map):
+                    distrust(self.backend, self.cache, (), [manifest.map])
             raise
 
     def map(self, name: str, content: bytes | None = None) -> ImageMap:
