@@ -125,9 +125,7 @@ def test_of_several_stores_only_those_that_are_sealed_take_the_key(
     key = ("--key-file", "the.key")
     done = program("backup", "--source", source, *several, *key, "--json").json
     assert len(done["stores"]) == 3
-    assert (
-        len(program("snapshots", "plain", "--store", "keyed", *key, "--json").json["stores"]) == 2
-    )
+    assert len(program("snapshots", "plain", "--store", "keyed", *key, "--json").json["stores"]) == 2
     alone = program("backup", "--source", source, "--store", "plain", *key, code=2)
     assert "replaced its store.json" in alone.message
     program("backup", "--source", source, "--backup-dir", "other", *key, code=2)
