@@ -107,19 +107,17 @@ def examine_blocks(
     before = look(images)
     chosen = _chosen(sorted(before.stored), share)
     total = sum(before.stored[name] for name in chosen)
-    proven: frozenset[str] = frozenset()
+    prove = prove or share >= EVERYTHING
     with Digests() as digests:
         with context.progress.step("Reading packs", max(1, total), "bytes") as tick:
-            damages = examine_packs(images, before, chosen, tick, digests)
-        if prove or share >= EVERYTHING:
-            names = before.maps.keys() - before.bad_maps.keys()
-            proven, wrong = prove_maps(images, before, names, damages, digests)
-            before.bad_maps.update(wrong)
+            damages = examine_packs(images, before, chosen, tick, digests if prove else None)
+        names = before.maps.keys() - before.bad_maps.keys() if prove else ()
+        proven, wrong = prove_maps(images, before, names, damages, digests)
+        before.bad_maps.update(wrong)
         suspicious = damages or before.unreadable or before.bad_maps
         after = look(images) if suspicious else before
-        if suspicious and before.bad_maps:
-            again = before.bad_maps.keys() & after.maps.keys() - after.bad_maps.keys()
-            after.bad_maps.update(prove_maps(images, after, again, damages, digests)[1])
+        again = wrong.keys() & after.maps.keys() - after.bad_maps.keys()
+        after.bad_maps.update(prove_maps(images, after, again, damages, digests)[1])
     found = tuple(findings(images, before, damages, after)) if suspicious else ()
     unproven = {n for name, own in before.maps.items() if name not in proven for n in own}
     report = StoreReport(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from junmai_svc.storage.backends.base import Backend
+from junmai_svc.storage.backends.failures import translated
 from junmai_svc.storage.errors import IntegrityError, NotFoundError
 from junmai_svc.storage.snapshots.blocks.examining import Damage, examine_pack
 from junmai_svc.storage.snapshots.blocks.index import BlockIndex
@@ -62,7 +63,7 @@ def distrust(
     Raises:
         JunmaiError: the cache or the store can't be written; what was not told may be built on.
     """
-    with BlockIndex(cache.index) as index:
+    with translated(f"use the index {cache.index}"), BlockIndex(cache.index) as index:
         for damage in damages:
             index.forget(damage.pack, damage.blocks)
         if maps:  # it may be the index that they have a wrong place from
@@ -80,7 +81,7 @@ def trust(backend: Backend, cache: StoreCache, sound: Collection[str]) -> None:
         JunmaiError: the cache or the store can't be written.
     """
     again = distrusted(backend).intersection(sound)
-    with BlockIndex(cache.index) as index:
+    with translated(f"use the index {cache.index}"), BlockIndex(cache.index) as index:
         index.look_again(n.rpartition("/")[2] for n in sound if n.startswith(PACKS))
     for name in sorted(again):
         let_go(backend, mark_object(NOBODY, name))

@@ -302,9 +302,12 @@ class BlockImages:
     def _base(self, name: str) -> ImageMap | None:
         """A whole map to build on; None where it is gone, which makes the next one whole."""
         try:
-            return self.map(name)
-        except IntegrityError:
+            content = self.backend.get(map_object(name), LARGEST_MAP)
+            found = self.map(name, content)
+        except (IntegrityError, NotFoundError):
             return None
+        self.cache.keep_map(name, content)  # it may have been replaced since
+        return found
 
     def _publish(
         self,

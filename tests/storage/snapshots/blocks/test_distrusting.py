@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import pytest
 from tests.contracts.memory import LIKE_S3, MemoryBackend, Place
@@ -12,10 +13,17 @@ from tests.storage.snapshots.blocks.machines import HOUR, Clock, Machine, image_
 
 from junmai_svc.storage.backends.base import Backend
 from junmai_svc.storage.errors import AccessDeniedError, IntegrityError, NotFoundError
+from junmai_svc.storage.snapshots.blocks import map_format
 from junmai_svc.storage.snapshots.blocks.distrusting import NOBODY, distrust, distrusted, trust
 from junmai_svc.storage.snapshots.blocks.examining import examine_pack
 from junmai_svc.storage.snapshots.blocks.maps import encode_map
-from junmai_svc.storage.snapshots.blocks.places import MAPS, PACKS, mark_object
+from junmai_svc.storage.snapshots.blocks.places import (
+    MAPS,
+    PACKS,
+    PENDING,
+    map_object,
+    mark_object,
+)
 
 IMAGE = image_of(range(600))
 CHANGED = image_of([*range(599), 7_777])
@@ -234,3 +242,21 @@ def test_a_place_that_the_cache_has_wrong_is_not_believed(machine: Machine) -> N
     machine.images.cache.forget_last()
     machine.backup(SECOND, IMAGE)
     assert machine.restore(SECOND) == IMAGE
+
+
+def test_a_map_that_was_replaced_since_is_no_damage(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another machine has rewritten packs: what the next map builds on has other bytes."""
+    numbers = Random(1).sample(range(600), 600)  # noqa: S311  # the same each time
+    whole = machine.backup(SECOND, image_of(numbers)).manifest.map
+    machine.backup(THIRD, image_of([*numbers[:-1], 7_777]))
+    monkeypatch.setattr(map_format, "_LEVEL", 1)
+    content = encode_map(machine.images.map(whole), None, machine.seal)[1]
+    assert len(content) != len(machine.backend.get(map_object(whole), 1 << 20))
+    machine.backend.put(map_object(whole), content)
+    begun = len(machine.backend.history)
+    fourth = machine.backup(name_of(4), image_of([*numbers[:-1], 8_888]))
+    assert machine.images.map(fourth.manifest.map).base == whole
+    done = [(verb, name) for verb, name, _ in machine.backend.history[begun:]]
+    assert done.count(("put", f"{PENDING}{fourth.name}")) == 1
