@@ -17,8 +17,9 @@ from junmai_svc.storage.snapshots.blocks.digesting import BLOCK_BYTES
 from junmai_svc.storage.snapshots.blocks.examining import Damage, examine_pack, ranges_hit
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
 from junmai_svc.storage.snapshots.blocks.maps import ImageMap
-from junmai_svc.storage.snapshots.blocks.packs import MOST_BLOCKS, PackRef, read_footer
+from junmai_svc.storage.snapshots.blocks.packs import MOST_BLOCKS, Footer, PackRef, read_footer
 from junmai_svc.storage.snapshots.blocks.places import PACKS, map_object, pack_object
+from junmai_svc.storage.snapshots.blocks.proving import Digests
 from junmai_svc.storage.snapshots.manifest import LARGEST_MANIFEST, Manifest
 from junmai_svc.storage.snapshots.objects import ObjectStore
 from junmai_svc.storage.snapshots.opening import open_manifest
@@ -108,10 +109,11 @@ def examine_packs(
     structure: Structure,
     chosen: Collection[str],
     tick: Callable[[int], None] | None,
+    digests: Digests | None = None,
 ) -> list[Damage]:
     """Look at every pack, and read all of the chosen ones; return what is wrong with which.
 
-    `tick` receives the bytes of the chosen ones as they are read.
+    `tick` receives the bytes of the chosen ones as they are read, `digests` the good footers.
 
     Raises:
         JunmaiError: the store can't be read.
@@ -124,14 +126,14 @@ def examine_packs(
         refs, size = structure.needed.get(name, set()), structure.stored[name]
         try:
             if name in chosen:
-                damage = examine_pack(name, size, images.read_range, images.seal)
+                damage = _examined(images, name, size)
                 if tick is not None:
                     tick(size)
                 if damage is not None:
                     return damage
-            counts: set[int | None] = {ref.blocks for ref in refs}
-            for blocks in counts or {None}:
-                read_footer(name, size, images.read_range, images.seal, blocks)
+            footers = _footers(images, name, size, refs)
+            if digests is not None:
+                digests.add(footers[0])
         except NotFoundError:
             return Damage(name, f"Pack {name} is gone", EVERY_BLOCK)
         except IntegrityError as error:
@@ -172,6 +174,21 @@ def byte_ranges(image_map: ImageMap, damage: Damage) -> tuple[range, ...]:
         range(hit.start * BLOCK_BYTES, min(hit.stop * BLOCK_BYTES, image_map.size))
         for hit in merged(ranges_hit(image_map, damage))
     )
+
+
+def _examined(images: BlockImages, name: str, size: int) -> Damage | None:
+    """What is wrong with a pack at two looks: it may only have been read wrong."""
+    damage = examine_pack(name, size, images.read_range, images.seal)
+    return damage and examine_pack(name, size, images.read_range, images.seal)
+
+
+def _footers(images: BlockImages, name: str, size: int, refs: Collection[PackRef]) -> list[Footer]:
+    """The footer of a pack, once for each number of blocks that maps say it has."""
+    counts: set[int | None] = {ref.blocks for ref in refs}
+    return [
+        read_footer(name, size, images.read_range, images.seal, blocks)
+        for blocks in counts or {None}
+    ]
 
 
 def _manifest(images: BlockImages, name: str) -> Manifest | JunmaiError | None:

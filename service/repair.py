@@ -123,7 +123,7 @@ def _mend_blocks(
         with translated("read", image):
             work.offer(image, checksum, _maps_of(found, checksum))
     mended = work.finish()
-    after = examine_blocks(context, images, STRUCTURE).report
+    after = examine_blocks(context, images, STRUCTURE, prove=True).report
     # Every byte was read, and whatever was put in place of others was verified.
     left = tuple(
         finding

@@ -370,7 +370,7 @@ def rotate_key(ctx: click.Context, *, lost: str | None, as_json: bool) -> int:
 
     loaded = configuration(ctx)
     with reading_journal(journal_option(ctx)) as journal:
-        with opened(named_for(journal.path, [], loaded), loaded) as (places, _down):
+        with opened(named_for(journal.path, [], loaded), loaded) as found:
             keep_one_history(journal, [place.backend for place in found.stores])
         key = str(rotate(journal, lost=lost))
     view = {"run": None, "status": "rotated", "key": key}
