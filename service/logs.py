@@ -1,7 +1,7 @@
 """The log: one JSON line an event, with the run's id, on stderr or in a file. Set up once.
 
 What other libraries log (boto3, APScheduler) comes in the same form. Nothing secret is ever bound,
-and tracebacks carry no local variables.
+and tracebacks carry neither local variables nor what SQLite says, which may quote a row.
 """
 
 import logging
@@ -10,10 +10,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Protocol, TextIO, cast
+from typing import Any, Protocol, TextIO, cast
 
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from junmai_svc.service.log_file import RotatingFile
 from junmai_svc.service.printable import printable
@@ -100,10 +100,24 @@ def _rendering(*, coloured: bool) -> Sequence[Processor]:
             structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain),
         ]
     return [
-        structlog.processors.ExceptionRenderer(
-            structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-        ),
+        structlog.processors.ExceptionRenderer(_without_values),
         structlog.processors.JSONRenderer(ensure_ascii=False),
+    ]
+
+
+_FRAMES = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+# The errors of SQLite, as sqlite3 and peewee name them: what they say may quote a row.
+_MAY_QUOTE = {
+    *("Error", "Warning", "InterfaceError", "DatabaseError", "DataError", "OperationalError"),
+    *("IntegrityError", "InternalError", "ProgrammingError", "NotSupportedError"),
+}
+
+
+def _without_values(error: ExcInfo) -> list[dict[str, Any]]:
+    """A traceback as data, without local variables and without what SQLite says of rows."""
+    return [
+        each | ({"exc_value": "(left out)"} if each["exc_type"] in _MAY_QUOTE else {})
+        for each in _FRAMES(error)
     ]
 
 

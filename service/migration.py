@@ -10,6 +10,7 @@ from junmai_svc.service.context import StoreProblem
 from junmai_svc.service.plan import MigrationPlan
 from junmai_svc.service.replace import Replaced
 from junmai_svc.service.replay.recipe import Recipe
+from junmai_svc.storage.errors import MigrationFailedError
 from junmai_svc.storage.snapshots.base import Snapshot
 
 
@@ -44,6 +45,17 @@ class Migration:
     digests: dict[str, str] = field(default_factory=dict)
     replaced: Replaced | None = None
     log_path: Path | None = None
+
+
+class DifferencesFoundError(MigrationFailedError):
+    """The staged target is not what it should be; `report` has all that was found, row by row.
+
+    The report is for who called, and is never recorded.
+    """
+
+    def __init__(self, message: str, hint: str, report: Report, *, shown: str) -> None:
+        super().__init__(message, hint, shown=shown)
+        self.report = report
 
 
 def planned(plan: MigrationPlan) -> dict[str, Any]:

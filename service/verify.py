@@ -117,7 +117,7 @@ def _read_back(context: Context, found: Found, copy: Path) -> CheckResult:
                     backup_checksum.CHECK,
                     key=found.snapshot.name,
                     expected=manifest.checksum,
-                    actual=error.message,
+                    actual=error.shown,
                     hint=error.hint,
                 )
                 return CheckResult(backup_checksum.CHECK, total=1, findings=(finding,))
@@ -131,7 +131,7 @@ def _soundness(image: Path, of: Path) -> CheckResult:
             schema = read_schema(opened)
         examine(image, schema, of, full_check=True)
     except IntegrityError as error:
-        finding = Finding("integrity_check", expected="ok", actual=error.message, hint=error.hint)
+        finding = Finding("integrity_check", expected="ok", actual=error.shown, hint=error.hint)
         return CheckResult("integrity_check", total=1, findings=(finding,))
     return CheckResult("integrity_check")
 
