@@ -113,11 +113,11 @@ _MAY_QUOTE = {
 }
 
 
-def _without_values(error: ExcInfo) -> list[dict[str, Any]]:
+def _without_values(exc_info: ExcInfo) -> list[dict[str, Any]]:
     """A traceback as data, without local variables and without what SQLite says of rows."""
     return [
         each | ({"exc_value": "(left out)"} if each["exc_type"] in _MAY_QUOTE else {})
-        for each in _FRAMES(error)
+        for each in _FRAMES(exc_info)
     ]
 
 

@@ -278,6 +278,10 @@ def test_a_migration_that_is_not_the_same_twice_is_not_published(tmp_path: Path)
     assert (
         "run a second time, it left other rows in table photos, first at id = 1" in failed.message
     )
+    assert not any("first at id" in json.dumps(line) for line in failed.log)
+    history = ("history", "--kind", "migration", "--json")
+    (run,) = Program(tmp_path)("--journal", "journal.db", *history).json["runs"]
+    assert run["message"].endswith("it left other rows in table photos")
     assert not source.with_suffix(".new.db").exists()
     assert not list(tmp_path.glob(".*"))
     assert rows(source, "photos") == before
