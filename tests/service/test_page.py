@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from junmai_svc.service.page.render import page_of
-from junmai_svc.service.page.view import Proof, page_view
+from junmai_svc.service.page.view import Missing, Proof, page_view
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.projection import fold_runs
 
@@ -132,9 +132,11 @@ class Page(HTMLParser):
             self.texts.append(data)
 
 
-def page(events: Sequence[Event], proof: Proof | None = None) -> str:
+def page(
+    events: Sequence[Event], proof: Proof | None = None, missing: Sequence[Missing] = ()
+) -> str:
     (run,) = fold_runs(events)
-    return page_of(page_view(run, events, proof or Proof("data/journal.db")))
+    return page_of(page_view(run, events, proof or Proof("data/journal.db"), missing))
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
@@ -223,3 +225,33 @@ def test_what_an_older_version_recorded_is_enough_for_a_page() -> None:
     texts = " ".join(Page(page(events)).texts)
     assert "not on record one by one" in texts
     assert "--execute" not in texts
+
+
+@pytest.mark.parametrize(
+    ("checked", "words"),
+    [
+        ({"checks": 9, "failing": 2}, ["Not known to this page", "2 of them failed"]),
+        ({"checks": 9, "failing": 0}, ["Not known to this page", "None of them failed"]),
+        ({"checks": 9}, ["Not known to this page"]),
+    ],
+    ids=["failed", "passed", "not told"],
+)
+def test_a_page_whose_details_are_missing_says_so_and_claims_nothing(
+    checked: dict[str, Any], words: list[str]
+) -> None:
+    digest = "ab" * 32
+    events = story(
+        "migration",
+        [
+            ("requested", {"source": "a.db", "target": "b.db"}),
+            ("constraints_checked", {**checked, "details": digest}),
+            ("verified", {"target": "b.db"}),
+        ],
+    )
+    missing = Missing(9, "constraints checked", digest, "the store <b> is down")
+    texts = " ".join(" ".join(Page(page(events, missing=[missing])).texts).split())
+    for text in (*words, "not complete", digest, "Event 9", "the store <b> is down"):
+        assert text in texts, text
+    for text in ("value for value", "None. ", "not on record one by one"):
+        assert text not in texts, text
+    assert ("0 failed" in texts) is (checked.get("failing") == 0)
