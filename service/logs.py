@@ -48,7 +48,7 @@ def configured(
     people, in colours, where stderr is a terminal and there is no file.
 
     Raises:
-        UsageError: there is no such level.
+        UsageError: there is no such level, or the file is a database.
         AccessDeniedError, NotFoundError: the file can't be opened for appending.
     """
     if level not in LEVELS:
@@ -57,6 +57,7 @@ def configured(
         stream: _Stream = sys.stderr
         if file is not None:
             with translated("write the log to", file):
+                _refuse_database(file)
                 rotating = RotatingFile(file, most_bytes, keep)
             stack.callback(rotating.close)
             stream = rotating
@@ -67,6 +68,18 @@ def configured(
         _configure(stream, level, silent=silent, coloured=coloured)
         stack.enter_context(_bridged(stream, level, silent=silent, coloured=coloured))
         yield
+
+
+def _refuse_database(file: Path) -> None:
+    """Lines behind its last page would be the end of a database.
+
+    Raises:
+        UsageError: the file is one.
+    """
+    if file.is_file():
+        with file.open("rb") as there:
+            if there.read(16) == b"SQLite format 3\0":
+                raise UsageError(f"The log can't go to {file}: it is a database", "Name another.")
 
 
 def _restore(before: dict[str, object] | None) -> None:

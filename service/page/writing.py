@@ -8,13 +8,14 @@ from typing import Any
 
 from junmai_svc.service.configuration.file import Loaded
 from junmai_svc.service.context import now
+from junmai_svc.service.outputs import is_page, output_file
 from junmai_svc.service.page.view import Missing, Proof, page_view
 from junmai_svc.service.publish import checkpoint_text
 from junmai_svc.service.replay.record import record_of
 from junmai_svc.service.stores import named_at, open_store
 from junmai_svc.service.story import name_of
 from junmai_svc.storage.databases.failures import translated
-from junmai_svc.storage.errors import JunmaiError, UsageError
+from junmai_svc.storage.errors import JunmaiError
 from junmai_svc.storage.files import token_of, write_durably
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.journal import Journal
@@ -24,19 +25,19 @@ from junmai_svc.storage.journal.projection import Run
 def write_page(
     journal: Journal, run: Run, events: Sequence[Event], page: Path, loaded: Loaded | None
 ) -> None:
-    """Write the page of a run; it is durable on return and replaces what was there.
+    """Write the page of a run; it is durable on return and replaces a page that was there.
 
     What was too large for an event is on it where a store that the run used can still be read; else
     it says what is missing, and why.
 
     Raises:
+        UsageError: something else than a page is there.
         JunmaiError: the page can't be written, or the journal not read.
     """
+    file = output_file(page, "a page", is_page)
     text = page_text(journal, run, events, loaded)
-    if page.is_dir():
-        raise UsageError(f"Can't write the page to {page}: it is a folder", "Name a file.")
     with translated("write", page):
-        write_durably(page, text.encode("utf-8", "backslashreplace"), token_of(run.id))
+        write_durably(file, text.encode("utf-8", "backslashreplace"), token_of(run.id))
 
 
 def page_text(journal: Journal, run: Run, events: Sequence[Event], loaded: Loaded | None) -> str:
