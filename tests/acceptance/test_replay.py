@@ -86,9 +86,12 @@ def test_what_is_as_it_was_left_is_confirmed_and_that_is_on_record(
     run = migrated(program, source)
     said = replay(program, source, run["run"], "--reverify")
     assert said["status"] == "confirmed"
+    journal = ("--journal", source.with_name("journal.db"))
+    plan = program(*journal, "show", run["run"], "--json").json["events"][1]["data"]
     assert [(each["subject"], each["found"]) for each in said["looked"]] == [
         (f"snapshot {run['snapshot']} in {source.parent / 'backups'}", "as recorded"),
         (f"target {run['target']}", "as recorded"),
+        (f"plan ({plan['plan'][:16]}…)", "as recorded"),
     ]
     evidence = last_event(program, source, said["run"])
     assert evidence["type"] == "junmai.replay.confirmed.v1"
