@@ -12,7 +12,7 @@ from typing import Any
 from junmai_svc.service.fields import Data, list_of, number_of, object_of, objects_of, text_of
 from junmai_svc.service.page.checks import checks_shown, failed_checks
 from junmai_svc.service.page.tables import rules_shown, tables_shown
-from junmai_svc.service.story import count, name_of, span, told
+from junmai_svc.service.story import CLOCK_WENT_BACK, clock_went_back, count, name_of, span, told
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.projection import RUNNING, Run
 
@@ -74,7 +74,7 @@ def page_view(
         "actor": run.actor.removeprefix("actor:"),
         "figures": [
             *_figures(tables, data.get("constraints_checked")),
-            (span(ended - run.started), "from start to end"),
+            (span(ended - run.started), f"from start to end{_doubt(events)}"),
         ],
         "facts": _facts(run, events),
         "tables": [table for table in tables if table["rows"]],
@@ -169,9 +169,13 @@ def _timeline(events: Sequence[Event]) -> list[View]:
     return steps
 
 
+def _doubt(events: Sequence[Event]) -> str:
+    return f"; {CLOCK_WENT_BACK}" if clock_went_back(events) else ""
+
+
 def _step(event: Event, start: datetime) -> View:
     return {
-        "at": span(event.time - start),
+        "at": span(event.time - start) if event.time < start else f"+ {span(event.time - start)}",
         "events": f"event {event.position}",
         "name": name_of(event).capitalize(),
         "text": told(event),

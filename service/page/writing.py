@@ -17,6 +17,7 @@ from junmai_svc.service.story import name_of
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import JunmaiError
 from junmai_svc.storage.files import token_of, write_durably
+from junmai_svc.storage.journal.addresses import address_of
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.projection import Run
@@ -87,10 +88,10 @@ def _proof(journal: Journal, events: Sequence[Event]) -> Proof:
     """The checkpoint as of now; None, which the log explains, where it can't be signed."""
     keys = [event.data.get("public_key") for event in journal.read(f"journal/{journal.journal_id}")]
     known = [key for key in keys if isinstance(key, str)]
-    store = events[0].data.get("store")
+    store = address_of(events[0].data, events[0].data.get("store"))
     return Proof(
-        str(journal.path),
+        str(journal.path.absolute()),
         checkpoint=checkpoint_text(journal) if known else None,
         public_key=known[-1] if known else None,
-        store=store if isinstance(store, str) else None,
+        store=store,
     )

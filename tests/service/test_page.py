@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
@@ -255,3 +256,19 @@ def test_a_page_whose_details_are_missing_says_so_and_claims_nothing(
     for text in ("value for value", "None. ", "not on record one by one"):
         assert text not in texts, text
     assert ("0 failed" in texts) is (checked.get("failing") == 0)
+
+
+def test_a_clock_that_went_back_is_said_and_hides_no_step() -> None:
+    events = story("backup", [("started", {}), ("stored", {}), ("verified", {})])
+    late = [replace(events[1], time=NOON - timedelta(hours=1)), events[2]]
+    texts = " ".join(" ".join(Page(page([events[0], *late])).texts).split())
+    assert "1 h 0 min back" in texts
+    assert "the clock went back meanwhile" in texts
+    assert "went back" not in " ".join(Page(page(events)).texts)
+
+
+def test_a_page_says_how_its_checkpoint_is_used() -> None:
+    proof = Proof("/x/journal.db", "origin\n7\nroot=\n", "key+1+ab", "/x/backups")
+    texts = " ".join(" ".join(Page(page(migration("photos"), proof)).texts).split())
+    assert "as a file seen" in texts
+    assert "audit verify --store /x/backups --key FILE --pin seen" in texts
