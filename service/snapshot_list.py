@@ -85,7 +85,7 @@ def list_snapshots(
         except JunmaiError as problem:
             failed.append(StoreProblem(store.url, problem))
             continue
-        own = [each for each in good if database is None or is_of(each, database)]
+        own = [each for each in good if database is None or each.manifest.is_of(database)]
         damaged = known.damaged_in(store.url)
         read.append(InStore(store.url, store.layout, own, held, damaged, bad))
     if not read:
@@ -112,17 +112,6 @@ def merged(stores: Sequence[InStore], proven: Mapping[str, datetime]) -> tuple[L
     listed = [Listed(tuple(each), proven.get(name)) for (name, _), each in copies.items()]
     listed.sort(key=lambda each: (each.snapshot.manifest.taken, each.snapshot.name), reverse=True)
     return tuple(listed)
-
-
-def is_of(snapshot: Snapshot, database: PurePath) -> bool:
-    """Whether a snapshot is of the database of this absolute path.
-
-    One that was given as a relative path is the database whose path ends like it. Pure.
-    """
-    path = PurePath(snapshot.manifest.original_path)
-    if path.is_absolute():
-        return path == database
-    return bool(path.parts) and database.parts[-len(path.parts) :] == path.parts
 
 
 def stores_of_database(loaded: Loaded | None, name: str) -> tuple[list[Named], PurePath]:
