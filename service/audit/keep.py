@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from junmai_svc.service.context import StoreProblem
+from junmai_svc.service.outputs import is_proof, output_file
 from junmai_svc.service.publish import publish_to
 from junmai_svc.storage.errors import IntegrityError, JunmaiError, NotFoundError
 from junmai_svc.storage.files import write_durably
@@ -191,10 +192,12 @@ def check_proof(path: Path, key: Path) -> Proven:
 
 
 def write_proof(proof: EntryProof, path: Path) -> None:
-    """Write a proof into a file, durably.
+    """Write a proof into a file, durably; it replaces nothing but a proof.
 
     Raises:
+        UsageError: something else is there.
         AccessDeniedError, NoSpaceError, NotFoundError: it can't be written.
     """
+    file = output_file(path, "a proof", is_proof)
     with translated("write the proof", path):
-        write_durably(path.absolute(), proof.encoded(), uuid7()[-12:])
+        write_durably(file, proof.encoded(), uuid7()[-12:])

@@ -240,3 +240,19 @@ def test_a_journal_that_begins_says_its_public_key_once(program: Program, source
 def history_key(program: Program, journal: Path) -> str:
     said: str = program("--journal", journal, "audit", "checkpoint", "--json").json["key"]
     return said
+
+
+def test_no_result_replaces_a_database_or_a_key(
+    program: Program, source: Path, journal: Path
+) -> None:
+    for arguments, there in (
+        (("prove", "3"), source),
+        (("export",), journal),
+        (("prove", "3"), journal.with_name("journal.db.key")),
+    ):
+        before = there.read_bytes()
+        refused = program("--journal", journal, "audit", *arguments, "--to", there, code=2)
+        assert "Can't write" in refused.message
+        assert there.read_bytes() == before
+    refused = program("--log-file", source, "snapshots", source.parent / "backups", code=2)
+    assert "is a database" in refused.message
