@@ -1,6 +1,5 @@
 """Claims about how calls name stores: whatever the form, its server and its secret count."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +32,7 @@ class Scene:
         self.program("backup", "--source", self.source, "--store", self.address, *self.access())
 
     def access(self, prefix: str = "") -> tuple[str, ...]:
+        """The options without which it can't be reached."""
         return (f"--{prefix}endpoint-url", self.server, f"--{prefix}key-file", "the.key")
 
 
@@ -125,7 +125,9 @@ def test_of_several_stores_only_those_that_are_sealed_take_the_key(
     key = ("--key-file", "the.key")
     done = program("backup", "--source", source, *several, *key, "--json").json
     assert len(done["stores"]) == 3
-    assert len(program("snapshots", "plain", "--store", "keyed", *key, "--json").json["stores"]) == 2
+    assert (
+        len(program("snapshots", "plain", "--store", "keyed", *key, "--json").json["stores"]) == 2
+    )
     alone = program("backup", "--source", source, "--store", "plain", *key, code=2)
     assert "replaced its store.json" in alone.message
     program("backup", "--source", source, "--backup-dir", "other", *key, code=2)
@@ -159,7 +161,7 @@ def test_one_store_is_not_named_twice(
     program("store", "init", "vault")
     if again == "LINK":
         try:
-            os.symlink(tmp_path / "vault", tmp_path / "LINK", target_is_directory=True)
+            (tmp_path / "LINK").symlink_to(tmp_path / "vault", target_is_directory=True)
         except OSError:
             pytest.skip("links may not be made here")
     other = str(tmp_path / "vault") if again == "ABSOLUTE" else again
