@@ -1,6 +1,7 @@
 """The commands about stores as such: store init, store key, store show."""
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -127,7 +128,7 @@ def key(
     old = _secret(key_file, new_key=False, passphrase_file=passphrase_file)
     place = _place(configuration(ctx), store, endpoint_url, old)
     try:
-        changed, notes = keys.change_key(place, new)
+        changed, notes = keys.change_key(place, new, datetime.now(UTC))
         view = views_stores.store_view(facts_of(place.backend, changed), "changed", notes=notes)
     finally:
         place.backend.close()

@@ -1,9 +1,9 @@
 """Publishing a journal into a store: entries, tree and signed checkpoints, only ever added to.
 
 Order, each durable before the next: bundles, tiles, public key, numbered checkpoint, `checkpoint`;
-then what the journal remembers, then superseded partial ones are deleted. A crash in between leaves
-a store whose checkpoint is true, and the next publishing writes the same again. One process at a
-time publishes a journal: a slower one would take `checkpoint` back.
+then what the journal remembers; once a bundle is full, its partial ones go. A crash in between
+leaves a store whose checkpoint is true, and the next publishing writes the same again. One process
+at a time publishes a journal: a slower one would take `checkpoint` back.
 """
 
 from contextlib import suppress
@@ -39,6 +39,7 @@ from junmai_svc.storage.journal.publisher_lock import alone
 from junmai_svc.storage.journal.rotation import history_of, signing_key
 from junmai_svc.storage.journal.rotations import encode_rotation
 from junmai_svc.storage.journal.stored import proven
+from junmai_svc.storage.journal.superseding import remove_superseded
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,8 @@ def publish(
 ) -> Publication:
     """Publish all events of a journal into a store; durable on return.
 
-    `retain_until` locks the numbered checkpoint where the store can. With `accepting` a store may
-    have lost what it had.
+    `retain_until` locks all that is written, save `checkpoint`, where the store can. With
+    `accepting` a store may have lost what it had.
 
     Raises:
         DivergedError: journal and store tell two histories; nothing was written.
@@ -84,9 +85,8 @@ def publish(
         )
         if remembered is None or remembered.size < head.size:
             remember(journal, backend.url, Published(head.size, head.frontier, 0))
-        for old in layout.superseded(common.size, head.size):
-            with suppress(JunmaiError):  # what stays is in nobody's way
-                backend.delete(mirror.name(old.path))
+        with suppress(JunmaiError):  # what stays is in nobody's way
+            remove_superseded(mirror, common.size, head.size, retain_until)
     return Publication(backend.url, head.size, head.size - common.size, text)
 
 
@@ -105,7 +105,11 @@ def _write(
     signed = sign_checkpoint(checkpoint, [key])
     if old == new:
         return signed.decode()
-    put = mirror.backend.put
+
+    def put(path: str, content: bytes, *, if_absent: bool = False) -> None:
+        name = mirror.name(path)
+        mirror.backend.put(name, content, if_absent=if_absent, retain_until=retain_until)
+
     leaves: list[bytes] = []
     rotated = False
     for bundle in layout.new_bundles(old, new):
@@ -115,22 +119,22 @@ def _write(
         fresh = step[max(0, old - begin) :]
         leaves += [leaf for _, leaf in fresh]
         rotated = rotated or any(ROTATED.encode() in entry for entry, _ in fresh)
-        put(mirror.name(bundle.path), encode_bundle(entries))
+        put(bundle.path, encode_bundle(entries))
     if grown_frontier(common.frontier, old, leaves) != frontier:
         raise IntegrityError(
             f"The head of the journal {journal.path} is not that of its events", DAMAGED_HINT
         )
     for tile, content in tiles.grown(old, leaves, partial_tiles(journal, mirror, common)):
-        put(mirror.name(tile.path), content)
+        put(tile.path, content)
     if old == 0 or rotated:
         for each in history.keys:
-            name = mirror.name(f"keys/{each.key_id.hex()}.vkey")
-            put(name, f"{each}\n".encode(), if_absent=True)
+            put(f"keys/{each.key_id.hex()}.vkey", f"{each}\n".encode(), if_absent=True)
         for number, rotation in enumerate(history.rotations):
-            name = mirror.name(f"keys/{number:06}{ROTATION_SUFFIX}")
-            put(name, encode_rotation(rotation), if_absent=True)
+            path = f"keys/{number:06}{ROTATION_SUFFIX}"
+            put(path, encode_rotation(rotation), if_absent=True)
     _put_numbered(mirror, checkpoint, signed, history, retain_until)
-    put(mirror.name(LATEST_PATH), signed)
+    # Unlocked, as it is put over and over; whoever deletes it leaves the numbered ones.
+    mirror.backend.put(mirror.name(LATEST_PATH), signed)
     return signed.decode()
 
 

@@ -34,7 +34,9 @@ from junmai_svc.storage.snapshots.base import (
 from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal
 from junmai_svc.storage.snapshots.cache import StoreCache, make_private
 from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
+from junmai_svc.storage.snapshots.description import NAME as DESCRIPTION
 from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
+from junmai_svc.storage.snapshots.locks import extend_locks
 from junmai_svc.storage.snapshots.manifest import LARGEST_MANIFEST, NAME, STAMP, Manifest
 from junmai_svc.storage.snapshots.opening import open_manifest
 
@@ -179,13 +181,17 @@ class ObjectStore:
         return self._put(image, manifest, tick, exact=False)
 
     def _put(self, image: Path, manifest: Manifest, tick: Tick | None, *, exact: bool) -> Snapshot:
+        until = self.retain_until()
+        extend_locks(self.backend, self.cache, [DESCRIPTION], until)
         with translated(f"read {image}"):
-            stored = self.images.store(image, manifest, self.retain_until(), tick, exact=exact)
+            stored = self.images.store(image, manifest, until, tick, exact=exact)
         return Snapshot(stored, None, self.url)
 
     def again(self, snapshot: Snapshot, manifest: Manifest) -> Snapshot | None:
         """Store one more snapshot of the same image; see `SnapshotStore.again`."""
-        stored = self.images.again(snapshot.manifest, manifest, self.retain_until())
+        until = self.retain_until()
+        extend_locks(self.backend, self.cache, [DESCRIPTION], until)
+        stored = self.images.again(snapshot.manifest, manifest, until)
         return Snapshot(stored, None, self.url) if stored else None
 
     def fetch(self, snapshot: Snapshot, path: Path, tick: Tick | None = None) -> None:
@@ -278,7 +284,9 @@ class ObjectStore:
         """Store what is too large for an event; see `SnapshotStore.put_details`."""
         digest = hashlib.sha256(content).hexdigest()
         sealed = self.seal.close(content, Place(Kind.DETAILS, bytes.fromhex(digest)))
-        self.backend.put(_details(digest), sealed, if_absent=True)
+        name, until = _details(digest), self.retain_until()
+        new = self.backend.put(name, sealed, if_absent=True, retain_until=until)
+        extend_locks(self.backend, self.cache, [name], until, [name] if new else [])
         return digest
 
     def get_details(self, digest: str) -> bytes:
