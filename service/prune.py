@@ -93,8 +93,8 @@ def plan_prune(
         good, bad = store.snapshots()
         held = store.held()
     known = fold_soundness(journal.read()) if journal else Soundness()
-    damaged = known.damaged_in(store.url)
-    candidates = [_candidate(snapshot, held, known.proven, damaged) for snapshot in good]
+    proven, damaged = known.proven_in(store.url), known.damaged_in(store.url)
+    candidates = [_candidate(snapshot, held, proven, damaged) for snapshot in good]
     decisions = tuple(decide(candidates, policy, when))
     dropped = frozenset(each.candidate.name for each in decisions if not each.keep)
     with translated("look for what nothing leads to in", store.url):

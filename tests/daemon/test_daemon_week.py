@@ -62,7 +62,9 @@ def recorded(installation: Installation) -> tuple[list[Run], dict[str, datetime]
     with Journal.open(
         installation.journal, create=False, actor="a@b", clock=now, tool_version="0"
     ) as journal:
-        return fold_runs(journal.read()), fold_soundness(journal.read()).proven
+        return fold_runs(journal.read()), fold_soundness(journal.read()).proven_in(
+            str(installation.store)
+        )
 
 
 def test_a_week_of_hourly_backups_with_prune_and_drill(
