@@ -216,8 +216,11 @@ class SnapshotStore(Protocol):
         """
         ...
 
-    def tidy(self) -> None:
-        """Remove what was only for passing use and has had its time; deletes nothing else."""
+    def tidy(self) -> datetime | None:
+        """Remove what was only for passing use and has had its time; deletes nothing else.
+
+        Returns the time in UTC by the place's own clock, where that was asked.
+        """
         ...
 
     def collect(self) -> Collected:

@@ -85,7 +85,7 @@ class Layout(Protocol):
         """Return what nothing would lead to without some snapshots; only looks."""
         ...
 
-    def tidy(self) -> None:
+    def tidy(self) -> datetime | None:
         """Remove what was only for passing use and has had its time."""
         ...
 
@@ -268,9 +268,9 @@ class ObjectStore:
         """Return what nothing would lead to; see `SnapshotStore.garbage`."""
         return self.images.garbage(dropped, when)
 
-    def tidy(self) -> None:
+    def tidy(self) -> datetime | None:
         """Remove what has had its time; see `SnapshotStore.tidy`."""
-        self.images.tidy()
+        return self.images.tidy()
 
     def collect(self) -> Collected:
         """Delete what nothing leads to; see `SnapshotStore.collect`."""

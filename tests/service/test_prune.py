@@ -74,7 +74,7 @@ def test_a_proof_keeps_a_snapshot_only_in_the_store_whose_bytes_were_read(
     context: Context, tmp_path: Path
 ) -> None:
     stored(context, 1)
-    older, old = stored(context, 50), stored(context, 40)
+    older, old = stored(context, 60), stored(context, 31)
     for name, store in ((old, tmp_path / "elsewhere"), (older, context.folder)):
         run = uuid7()
         for event, data in (("started", {"snapshot": name, "store": str(store)}), ("proven", {})):

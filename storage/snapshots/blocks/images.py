@@ -206,9 +206,9 @@ class BlockImages:
         """Return what nothing would lead to without some snapshots; see `collecting.garbage`."""
         return collecting.garbage(self.backend, self.seal, dropped, when)
 
-    def tidy(self) -> None:
+    def tidy(self) -> datetime:
         """Remove what was only for passing use; see `collecting.tidy`."""
-        collecting.tidy(self.backend)
+        return collecting.tidy(self.backend)
 
     def collect(self) -> Collected:
         """Delete what nothing leads to; see `collecting.collect`."""
