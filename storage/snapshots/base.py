@@ -184,8 +184,11 @@ class SnapshotStore(Protocol):
     def hold(self, name: str) -> None:
         """Keep a snapshot whatever a retention policy says, until it is released; durable.
 
+        On return nobody who looks at the holds from now on deletes it, and nobody is about to.
+
         Raises:
-            NotFoundError: there is no such snapshot.
+            NotFoundError: there is no such snapshot, or not any more.
+            StorageUnavailableError: it is just being deleted.
         """
         ...
 

@@ -35,6 +35,7 @@ from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal
 from junmai_svc.storage.snapshots.cache import StoreCache, make_private
 from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
 from junmai_svc.storage.snapshots.description import NAME as DESCRIPTION
+from junmai_svc.storage.snapshots.dropping import dropping, forget_dropping, refuse_dropping
 from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
 from junmai_svc.storage.snapshots.locks import extend_locks
 from junmai_svc.storage.snapshots.manifest import LARGEST_MANIFEST, NAME, STAMP, Manifest
@@ -244,7 +245,14 @@ class ObjectStore:
 
     def hold(self, name: str) -> None:
         """Keep a snapshot whatever a policy says; see `SnapshotStore.hold`."""
-        self.backend.put(f"{HOLDS}/{self.find(name).name}", b"")
+        found = self.find(name).name
+        self.backend.put(f"{HOLDS}/{found}", b"")
+        refuse_dropping(self.backend, found)
+        try:
+            self._read(found)
+        except NotFoundError:
+            self.backend.delete(f"{HOLDS}/{found}")
+            raise missing(found, self.url) from None
 
     def release(self, name: str) -> None:
         """Let a policy decide again; see `SnapshotStore.release`."""
@@ -258,11 +266,12 @@ class ObjectStore:
 
     def delete_unless_held(self, name: str) -> bool:
         """Delete a snapshot, manifest first; see `SnapshotStore.delete_unless_held`."""
-        if name in self.held():
-            return False
-        self.backend.delete(self.images.manifest_object(name))
-        self.images.forget(name)
-        return True
+        with dropping(self.backend, name) as free:
+            if free:
+                self.backend.delete(self.images.manifest_object(name))
+        if free:
+            self.images.forget(name)
+        return free
 
     def garbage(self, dropped: Collection[str], when: datetime) -> Garbage:
         """Return what nothing would lead to; see `SnapshotStore.garbage`."""
@@ -270,7 +279,10 @@ class ObjectStore:
 
     def tidy(self) -> datetime | None:
         """Remove what has had its time; see `SnapshotStore.tidy`."""
-        return self.images.tidy()
+        now = self.images.tidy()
+        if now is not None:
+            forget_dropping(self.backend, now)
+        return now
 
     def collect(self) -> Collected:
         """Delete what nothing leads to; see `SnapshotStore.collect`."""
