@@ -91,7 +91,7 @@ def list_snapshots(
         except JunmaiError as problem:
             failed.append(StoreProblem(store.url, problem))
             continue
-        own = [each for each in good if database is None or is_of(each, database)]
+        own = [each for each in good if database is None or each.manifest.is_of(database)]
         damaged, proven = known.damaged_in(store.url), known.proven_in(store.url)
         read.append(InStore(store.url, store.layout, own, held, damaged, proven, bad))
     if not read:
@@ -119,17 +119,6 @@ def merged(stores: Sequence[InStore]) -> tuple[Listed, ...]:
     listed = [Listed(tuple(each)) for each in copies.values()]
     listed.sort(key=lambda each: (each.snapshot.manifest.taken, each.snapshot.name), reverse=True)
     return tuple(listed)
-
-
-def is_of(snapshot: Snapshot, database: PurePath) -> bool:
-    """Whether a snapshot is of the database of this absolute path.
-
-    One that was given as a relative path is the database whose path ends like it. Pure.
-    """
-    path = PurePath(snapshot.manifest.original_path)
-    if path.is_absolute():
-        return path == database
-    return bool(path.parts) and database.parts[-len(path.parts) :] == path.parts
 
 
 def stores_of_database(loaded: Loaded | None, name: str) -> tuple[list[Named], PurePath]:

@@ -11,7 +11,6 @@ from junmai_svc.service.context import StoreProblem
 from junmai_svc.service.snapshot_list import (
     InStore,
     Listing,
-    is_of,
     list_snapshots,
     merged,
     stores_of_database,
@@ -170,7 +169,7 @@ def test_a_store_that_fails_while_it_is_read_stops_no_other(tmp_path: Path) -> N
     ],
 )
 def test_a_snapshot_is_of_the_database_whose_path_it_has(path: str, belongs: bool) -> None:
-    assert is_of(snapshot(of=path), PurePosixPath("/home/data/junmai.db")) is belongs
+    assert snapshot(of=path).manifest.is_of(PurePosixPath("/home/data/junmai.db")) is belongs
 
 
 @pytest.mark.parametrize(("database", "listed"), [("/x/data/junmai.db", 1), ("/x/other.db", 0)])
