@@ -39,7 +39,8 @@ class StoreReport:
     """All that was found. `snapshots` are those whose manifests can be read.
 
     `objects` counts packs or images that were looked at, `read` the bytes that were read of them,
-    and `whole` says whether that is every byte. `notes` are no damage.
+    and `whole` says whether that is every byte. `notes` are no damage. `unproven` are snapshots of
+    which it was not seen that the bytes make their images.
     """
 
     snapshots: tuple[str, ...]
@@ -48,6 +49,7 @@ class StoreReport:
     whole: bool
     findings: tuple[StoreFinding, ...] = ()
     notes: tuple[str, ...] = ()
+    unproven: frozenset[str] = frozenset()
 
     @property
     def damaged(self) -> tuple[str, ...]:
@@ -57,8 +59,8 @@ class StoreReport:
     @property
     def sound(self) -> tuple[str, ...]:
         """The snapshots whose every byte was read and found right; none by a lesser look."""
-        damaged = set(self.damaged)
-        return tuple(name for name in self.snapshots if self.whole and name not in damaged)
+        others = {*self.damaged, *self.unproven}
+        return tuple(name for name in self.snapshots if self.whole and name not in others)
 
 
 def merged(ranges: Iterable[range]) -> Iterator[range]:

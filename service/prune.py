@@ -23,6 +23,7 @@ from junmai_svc.storage.errors import JunmaiError
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.soundness import Soundness, fold_soundness
 from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Unreadable
+from junmai_svc.storage.snapshots.choosing import sharing_map
 from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Locked, Repacked
 
 # An event holds at most 65,535 bytes; a name and its reasons have well under 200.
@@ -99,7 +100,8 @@ def plan_prune(
         good, bad = store.snapshots()
         held = store.held()
     known = fold_soundness(journal.read()) if journal else Soundness()
-    proven, damaged = known.proven_in(store.url), known.damaged_in(store.url)
+    proven = known.proven_in(store.url)
+    damaged = sharing_map(known.damaged_in(store.url), good)
     candidates = [_candidate(snapshot, held, proven, damaged) for snapshot in good]
     decisions = tuple(decide(candidates, policy, when, there))
     dropped = frozenset(each.candidate.name for each in decisions if not each.keep)

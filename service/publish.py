@@ -41,17 +41,26 @@ class Intent:
         return " ".join(dict.fromkeys(each.problem.hint for each in self.problems))
 
 
-def publish_to(journal: Journal, store: SnapshotStore, *, accepting: bool = False) -> Publication:
+def publish_to(
+    journal: Journal, store: SnapshotStore, *, accepting: bool = False, mending: bool = False
+) -> Publication:
     """Publish all events of a journal into a store; durable on return.
 
-    With `accepting` the store may hold less than was published there.
+    With `accepting` the store may hold less than was published there, with `mending` all of it is
+    read and put right.
 
     Raises:
         DivergedError: journal and store tell two histories; nothing was written.
         JunmaiError: there is no key to sign with, or one of them can't be used.
     """
     retain_until = store.retain_until() if isinstance(store, ObjectStore) else None
-    return publish(journal, store.backend, retain_until=retain_until, accepting=accepting)
+    return publish(
+        journal,
+        store.backend,
+        retain_until=retain_until,
+        accepting=accepting,
+        mending=mending,
+    )
 
 
 def publish_all(context: Context) -> tuple[StoreProblem, ...]:

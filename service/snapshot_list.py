@@ -14,6 +14,7 @@ from junmai_svc.storage.errors import JunmaiError, NotFoundError
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.soundness import Soundness, fold_soundness
 from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Unreadable
+from junmai_svc.storage.snapshots.choosing import sharing_map
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ def list_snapshots(
             failed.append(StoreProblem(store.url, problem))
             continue
         own = [each for each in good if database is None or each.manifest.is_of(database)]
-        damaged, proven = known.damaged_in(store.url), known.proven_in(store.url)
+        proven = known.proven_in(store.url)
+        damaged = sharing_map(known.damaged_in(store.url), good)
         read.append(InStore(store.url, store.layout, own, held, damaged, proven, bad))
     if not read:
         raise failed[-1].problem

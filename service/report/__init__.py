@@ -26,6 +26,7 @@ _MARKS = {"ok": "ok", "known": "ok, as in the source", "failed": "FAILED"}
 _STYLES = {"ok": "green", "known": "yellow", "failed": "bold red"}
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _THOUSAND = 1000
+_UNBOUNDED = 10_000  # columns
 _NUMBERS = {"rows", "seconds", "columns", "source rows", "target rows", "size", "new", "after"}
 
 
@@ -48,9 +49,18 @@ def show_json(view: View) -> None:
 def show_error(error: ToldError) -> None:
     """Print an error and its hint on stderr."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(Text.assemble(("Error: ", "bold red"), printable(error.message)))
+    console.print(Text.assemble(("Error: ", "bold red"), printable(error.shown)))
     if error.hint:
         console.print(Text.assemble(("Hint:  ", "bold"), printable(error.hint)))
+
+
+@shown
+def show_findings(view: View) -> None:
+    """Print on stderr for what findings a command failed, if it did for any."""
+    if view.get("findings"):
+        console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        console.width = console.width if sys.stderr.isatty() else _UNBOUNDED
+        console.print(Group(*_findings(view)))
 
 
 _warnings = [True]
@@ -222,7 +232,7 @@ def printed(*parts: RenderableType) -> None:
     )
     if not sys.stdout.isatty():
         # A pipe has no width to fit; nothing may be cut or wrapped there.
-        console.width = 10_000
+        console.width = _UNBOUNDED
     console.print(Group(*parts))
 
 

@@ -61,5 +61,6 @@ def catch_up(journal: Journal, mirror: Mirror, held: Checkpoint) -> int:
                 raise
             raise parted from None
         return held.size - size
-    require_beginning(journal, mirror, held, published_to(journal, mirror.backend.url))
+    remembered = published_to(journal, mirror.backend.url)
+    require_beginning(journal, mirror, held, remembered, int(journal.now().timestamp()))
     return 0

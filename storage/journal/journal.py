@@ -275,6 +275,10 @@ class Journal:
         with self._using("rebuild the projection of"), self._database.atomic():
             return self._projected.rebuild(self.read(), self._reader.head().size)
 
+    def now(self) -> datetime:
+        """Return the time as the journal's clock shows it."""
+        return self._clock()
+
     @contextmanager
     def within(self, doing: str, *, writing: bool) -> Iterator[peewee.SqliteDatabase]:
         """Have the database to oneself, in one transaction if it is for writing.

@@ -29,6 +29,7 @@ from junmai_svc.storage.snapshots.garbage import (
     Locked,
     Repacked,
     let_go,
+    let_trials_go,
     time_of,
 )
 from junmai_svc.storage.snapshots.manifest import NAME, Manifest, encode
@@ -143,7 +144,7 @@ class WholeImages:
     def tidy(self) -> datetime:
         """Remove the marks of dead pruners whose image is gone: its name is not given again.
 
-        Returns the time in UTC by the place's clock.
+        And what is left of looks at the place's abilities. Returns the time in UTC by its clock.
 
         Raises:
             JunmaiError: the store can't be read or written.
@@ -153,6 +154,7 @@ class WholeImages:
         for mark in marks:
             if mark.removeprefix(MARKS).partition("/")[2] not in there:
                 let_go(self._backend, mark)
+        let_trials_go(self._backend)
         return time_of(self._backend)
 
     def collect(self) -> Collected:

@@ -1,6 +1,5 @@
 """Claims about how calls name stores: whatever the form, its server and its secret count."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +32,7 @@ class Scene:
         self.program("backup", "--source", self.source, "--store", self.address, *self.access())
 
     def access(self, prefix: str = "") -> tuple[str, ...]:
+        """The options without which it can't be reached."""
         return (f"--{prefix}endpoint-url", self.server, f"--{prefix}key-file", "the.key")
 
 
@@ -161,7 +161,7 @@ def test_one_store_is_not_named_twice(
     program("store", "init", "vault")
     if again == "LINK":
         try:
-            os.symlink(tmp_path / "vault", tmp_path / "LINK", target_is_directory=True)
+            (tmp_path / "LINK").symlink_to(tmp_path / "vault", target_is_directory=True)
         except OSError:
             pytest.skip("links may not be made here")
     other = str(tmp_path / "vault") if again == "ABSOLUTE" else again

@@ -49,6 +49,7 @@ from junmai_svc.storage.snapshots.garbage import (
     Garbage,
     Locked,
     let_go,
+    let_trials_go,
     time_of,
 )
 
@@ -96,6 +97,7 @@ def tidy(backend: Backend) -> datetime:
     for found in backend.list(CLOCKS):
         if now - found.modified > YOUNG:
             let_go(backend, found.name)
+    let_trials_go(backend)
     _sweep_marks(backend, now)
     return now
 

@@ -26,7 +26,7 @@ from tests.storage.snapshots.blocks.machines import (
 
 from junmai_svc.storage.backends.base import Capabilities
 from junmai_svc.storage.errors import JunmaiError
-from junmai_svc.storage.snapshots.blocks import collecting, images, reading, surveying
+from junmai_svc.storage.snapshots.blocks import collecting, filling, reading, surveying
 from junmai_svc.storage.snapshots.blocks.packs import PackRef
 from junmai_svc.storage.snapshots.blocks.places import MAPS, PACKS, PENDING_MAPS
 from junmai_svc.storage.snapshots.blocks.repacking import MOST_MOVED, PackUse, choose
@@ -209,7 +209,7 @@ def test_a_damaged_pack_is_left_and_told(machine: Machine, place: Place, clock: 
 def test_a_repacker_that_dies_at_any_step_costs_nothing(
     fault: Fault, quick_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (images, surveying, collecting, reading):
+    for module in (filling, surveying, collecting, reading):
         monkeypatch.setattr(module, "FETCHES", 1)
     step = 0
     while True:
@@ -246,7 +246,7 @@ def test_a_repacker_and_a_pruner_may_pause_at_any_step_for_the_other_to_go_on(
     first: str, honours: Capabilities, quick_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hours pass after a new pack was put, and a day after a new version of the map."""
-    for module in (images, surveying, collecting, reading):
+    for module in (filling, surveying, collecting, reading):
         monkeypatch.setattr(module, "FETCHES", 1)
     kept = image_of(range(4))
 
