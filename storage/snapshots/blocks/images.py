@@ -105,7 +105,7 @@ class BlockImages:
             JunmaiError: the store or the cache can't be used; there is then no such snapshot, or
                 it is whole.
         """
-        previous = self.cache.previous(manifest.original_path, self.seal)
+        previous = self.cache.previous(manifest.path, self.seal)
         wanted = _Wanted(image, manifest, retain_until, exact)
         for attempt in range(ATTEMPTS):
             try:
@@ -283,7 +283,7 @@ class BlockImages:
                 manifest, _needed(image_map), retain_until, exact=wanted.exact
             )
             if published.map == image_map.name:
-                self.cache.remember(manifest.original_path, digests, image_map)
+                self.cache.remember(manifest.path, digests, image_map)
         return published
 
     def _put_map(
