@@ -30,6 +30,7 @@ from junmai_svc.service.notify.crier import Crier
 from junmai_svc.service.notify.messenger import Messenger
 from junmai_svc.service.notify.notices import Trouble
 from junmai_svc.service.notify.sending import Addresses
+from junmai_svc.service.one_history import configured_places, keep_one_history
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.wiring import open_journal
 from junmai_svc.storage.errors import JunmaiError
@@ -121,6 +122,8 @@ def run_daemon(
         setup = set_up(Stoppable(stop))
         stack.enter_context(only_one(journal))
         opened = stack.enter_context(open_journal(journal, create=True))
+        with configured_places(setup.loaded) as places:  # before anything is recorded
+            keep_one_history(opened, places())
         start = {"configuration": _path(setup), "jobs": _ids(setup.jobs)}
         this = stack.enter_context(operation(opened, "daemon", journal, start=start))
         running = _begin(journal, stop, this, setup)
