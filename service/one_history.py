@@ -148,5 +148,6 @@ def _out_of_reach(journal: Journal, held: _Held, problem: JunmaiError, size: int
         f"The journal {journal.path} has {size:,} events, {held.mirror.backend.url} signed"
         f" {held.checkpoint.size:,}, and they can't be had: {problem.message}",
         "Nothing was recorded, so that the journal can still be refilled: try again, or"
-        " `junmai-svc audit recover --store ANOTHER`.",
+        " `junmai-svc audit recover --store ANOTHER`. If nobody has them any more, give them up:"
+        " `junmai-svc audit recover --new-epoch REASON`.",
     )

@@ -16,9 +16,10 @@ from junmai_svc.storage.errors import IntegrityError, NotFoundError, UsageError
 from junmai_svc.storage.journal.catching_up import catch_up
 from junmai_svc.storage.journal.checkpoint import Checkpoint, origin_of
 from junmai_svc.storage.journal.comparing import first_difference
+from junmai_svc.storage.journal.examining import Examination
 from junmai_svc.storage.journal.failures import translated
 from junmai_svc.storage.journal.journal import Journal
-from junmai_svc.storage.journal.journal_file import is_there, looking_at
+from junmai_svc.storage.journal.journal_file import JournalFile, is_there, looking_at
 from junmai_svc.storage.journal.keyfile import open_key_file
 from junmai_svc.storage.journal.keyring import key_beside, key_path
 from junmai_svc.storage.journal.keys import VerifierKey
@@ -27,6 +28,11 @@ from junmai_svc.storage.journal.pinning import journal_of, read_keys
 from junmai_svc.storage.journal.refilling import begin_again, record_recovered
 from junmai_svc.storage.journal.rotations import trusted_through
 from junmai_svc.storage.snapshots.base import SnapshotStore
+
+Difference = tuple[str, int]  # how, and from which position on
+
+# The store signed more than the journal has, and has lost it.
+_OUT_OF_REACH = "TRUNCATED"
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,7 @@ def recover(
     """Refill a journal from the store that knows most of it; a fork is explained.
 
     A journal that is gone is made anew. `key` are public keys to trust, else the journal's own are.
+    A new epoch may begin at a fork, or where the store lost entries that it signed and nobody has.
 
     Raises:
         NotFoundError: no store knows the journal, or nothing tells which one it is.
@@ -63,6 +70,44 @@ def recover(
         with open_journal(path, False, None) as journal:
             record_recovered(journal, 0, found.checkpoint, found.mirror.backend.url)
             return _recovered(journal, found, found.checkpoint.size)
+    giving_up = new_epoch is not None
+    found, ours, differs = _compared(path, stores, key, giving_up=giving_up)
+    if differs is None and ours.size < found.checkpoint.size:
+        try:
+            with open_journal(path, False, None) as journal:
+                return _recovered(journal, found, catch_up(journal, found.mirror, found.checkpoint))
+        except (IntegrityError, NotFoundError):
+            if not giving_up:
+                raise
+            differs = _OUT_OF_REACH, ours.size
+    store = found.mirror.backend.url
+    if differs is None:
+        if giving_up:
+            raise UsageError(
+                f"{path} and {found.mirror.url} tell one history: no new epoch is needed",
+                "Leave out --new-epoch.",
+            )
+        return Recovery("intact", ours.journal_id, ours.size, store)
+    verdict, position = differs
+    fork = Recovery(
+        "forked",
+        ours.journal_id,
+        ours.size,
+        store,
+        position=position,
+        verdict=verdict,
+        ours=ours,
+        theirs=found.checkpoint,
+    )
+    if new_epoch is None:
+        return fork
+    return begin_epoch(path, fork, found.signed, new_epoch, open_journal)
+
+
+def _compared(
+    path: Path, stores: Sequence[SnapshotStore], key: Path | None, *, giving_up: bool
+) -> tuple[_Mirrored, Checkpoint, Difference | None]:
+    """Return what the stores hold, what the journal holds, and where these part."""
     with looking_at(path) as file:
         history = file.keys()
         trusted = [*history.keys, *key_beside(path, file.journal_id)]
@@ -70,45 +115,28 @@ def recover(
             trusted = trusted_through(read_keys(key), history.rotations)
         found = _best(stores, file.journal_id, trusted)
         examined = file.examine([found.checkpoint.size], fold=False)
-        shared = min(examined.size, found.checkpoint.size)
-        differs = None
-        if examined.damage.total or shared < found.checkpoint.size:
-            differs = first_difference(file.pairs(0, shared), found.mirror, shared)
-        elif examined.tree.roots[shared] != found.checkpoint.root:
-            differs = first_difference(file.pairs(0, shared), found.mirror, shared)
-            if differs is None:
-                raise IntegrityError(
-                    f"The entries in {found.mirror.url} are not those of its checkpoint",
-                    "Name another store with --store.",
-                )
         ours = Checkpoint(file.journal_id, examined.size, examined.tree.root)
-    if differs is not None:
-        verdict, position = differs
-        fork = Recovery(
-            "forked",
-            ours.journal_id,
-            ours.size,
-            found.mirror.backend.url,
-            position=position,
-            verdict=verdict,
-            ours=ours,
-            theirs=found.checkpoint,
+        try:
+            return found, ours, _difference(file, examined, found)
+        except (IntegrityError, NotFoundError):
+            if not giving_up or ours.size >= found.checkpoint.size:
+                raise
+            return found, ours, (_OUT_OF_REACH, ours.size)
+
+
+def _difference(file: JournalFile, examined: Examination, found: _Mirrored) -> Difference | None:
+    shared = min(examined.size, found.checkpoint.size)
+    if examined.damage.total or shared < found.checkpoint.size:
+        return first_difference(file.pairs(0, shared), found.mirror, shared)
+    if examined.tree.roots[shared] == found.checkpoint.root:
+        return None
+    differs = first_difference(file.pairs(0, shared), found.mirror, shared)
+    if differs is None:
+        raise IntegrityError(
+            f"The entries in {found.mirror.url} are not those of its checkpoint",
+            "Name another store with --store.",
         )
-        return (
-            fork
-            if new_epoch is None
-            else begin_epoch(path, fork, found.signed, new_epoch, open_journal)
-        )
-    if new_epoch is not None:
-        raise UsageError(
-            f"{path} and {found.mirror.url} tell one history: no new epoch is needed",
-            "Leave out --new-epoch.",
-        )
-    if ours.size >= found.checkpoint.size:
-        return Recovery("intact", ours.journal_id, ours.size, found.mirror.backend.url)
-    with open_journal(path, False, None) as journal:
-        added = catch_up(journal, found.mirror, found.checkpoint)
-        return _recovered(journal, found, added)
+    return differs
 
 
 def _best(

@@ -165,6 +165,7 @@ def checkpoint(
     from junmai_svc.service import report
     from junmai_svc.service.audit.keep import sign
     from junmai_svc.service.audit.stores import named_for, opened
+    from junmai_svc.service.one_history import keep_one_history
     from junmai_svc.service.report import audit as report_audit
     from junmai_svc.service.views import audit as views_audit
     from junmai_svc.service.wiring import reading_journal
@@ -175,6 +176,7 @@ def checkpoint(
     with reading_journal(journal_option(ctx)) as journal:
         named = named_for(journal.path, stores, loaded) if publish else []
         with opened(named, loaded) as (places, down):
+            keep_one_history(journal, [place.backend for place in places])
             signed = sign(journal, places, down, accepting=accept_loss)
     view = views_audit.signing_view(signed)
     (report.show_json if as_json else report_audit.show_checkpoint)(view)
@@ -335,11 +337,16 @@ def rotate_key(ctx: click.Context, *, lost: str | None, as_json: bool) -> int:
     to them.
     """
     from junmai_svc.service import report
+    from junmai_svc.service.audit.stores import named_for, opened
+    from junmai_svc.service.one_history import keep_one_history
     from junmai_svc.service.report import audit as report_audit
     from junmai_svc.service.wiring import reading_journal
     from junmai_svc.storage.journal.rotation import rotate_key as rotate
 
+    loaded = configuration(ctx)
     with reading_journal(journal_option(ctx)) as journal:
+        with opened(named_for(journal.path, [], loaded), loaded) as (places, _down):
+            keep_one_history(journal, [place.backend for place in places])
         key = str(rotate(journal, lost=lost))
     view = {"run": None, "status": "rotated", "key": key}
     if as_json:

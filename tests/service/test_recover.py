@@ -14,6 +14,7 @@ from junmai_svc.service.audit.outside import verify_store
 from junmai_svc.service.audit.recover import recover as use_case
 from junmai_svc.service.audit.verify import verify_journal
 from junmai_svc.storage.errors import IntegrityError, LockedError, NotFoundError, UsageError
+from junmai_svc.storage.journal.bundles import decode_bundle, encode_bundle
 from junmai_svc.storage.journal.events import event_type, stream_name
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.keyring import key_path
@@ -147,9 +148,31 @@ def test_after_a_fork_a_new_epoch_carries_both_and_the_old_one_stays_readable(
     assert passes(scene)
 
 
+@pytest.mark.parametrize("lost", ["all", "the last"])
+def test_what_a_store_signed_and_nobody_has_any_more_can_be_given_up(
+    scene: Scene, lost: str
+) -> None:
+    shutil.copy(scene.folder / "older.db", scene.path)
+    if lost == "all":
+        shutil.rmtree(scene.mirror / "tile")
+    else:
+        path = scene.mirror / Bundle(0, 16).path
+        path.write_bytes(
+            encode_bundle([*decode_bundle(path.read_bytes(), Bundle(0, 16))[:-1], b"{}"])
+        )
+    with pytest.raises((NotFoundError, IntegrityError)):
+        recover(scene)
+    found = recover(scene, new_epoch="the disk died, and the store's too")
+    assert (found.status, found.verdict, found.position) == ("new epoch", "TRUNCATED", 11)
+    scene.key.unlink()
+    scene.run()
+
+
 def test_a_new_epoch_needs_a_fork_and_nobody_at_work(scene: Scene) -> None:
     with pytest.raises(UsageError, match="one history"):
         recover(scene, new_epoch="for fun")
+    shutil.copy(scene.folder / "older.db", scene.path)
+    assert recover(scene, new_epoch="for fun").status == "recovered"
     shutil.copy(scene.folder / "older.db", scene.path)
     scene.run(steps=6)
     run = uuid7()
