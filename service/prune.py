@@ -202,7 +202,7 @@ def _candidate(
     manifest = snapshot.manifest
     return Candidate(
         snapshot.name,
-        manifest.original_path,
+        manifest.path,
         manifest.taken,
         manifest.reason,
         held=snapshot.name in held,

@@ -112,6 +112,6 @@ def test_a_disk_that_is_full_for_half_a_day_loses_nothing_and_goes_on_with_room(
             troubles = {trouble for _, _, trouble, _ in world.heard.wrong}
             assert troubles == {Trouble.FAILED, Trouble.OVERDUE}
             resize(LARGE_ENOUGH)
-            world.run(timedelta(minutes=45))
+            world.run(timedelta(minutes=20))  # it is tried every quarter of an hour
             assert len(store.snapshots()[0]) == len(before) + 1
             assert list(store.folder.glob(".*")) == []

@@ -107,7 +107,7 @@ class BlockImages:
             JunmaiError: the store or the cache can't be used; there is then no such snapshot, or
                 it is whole.
         """
-        previous = self.cache.previous(manifest.original_path, self.seal)
+        previous = self.cache.previous(manifest.path, self.seal)
         wanted = _Wanted(image, manifest, retain_until, exact)
         for attempt in range(ATTEMPTS):
             try:
@@ -285,7 +285,7 @@ class BlockImages:
             extend_locks(self.backend, self.cache, needed, retain_until, fresh)
             published = self._publish(manifest, needed, retain_until, exact=wanted.exact)
             if published.map == image_map.name:
-                self.cache.remember(manifest.original_path, digests, image_map)
+                self.cache.remember(manifest.path, digests, image_map)
         return published
 
     def _put_map(
