@@ -169,7 +169,7 @@ def _taken(
     with translated("read the backup of", source):
         size = taken.staged.image.stat().st_size
     manifest = Manifest(
-        original_path=str(source.resolve()),
+        original_path=str(source),
         backup_path="",
         timestamp=when.strftime(STAMP),
         checksum=UNKNOWN,
@@ -184,6 +184,7 @@ def _taken(
         check=CheckFacts(method=found.method, violations=found.violations),
         checkpoint=checkpoint_text(context.journal),
         tool=f"junmai-svc {__version__}",
+        whole_path=str(source.resolve()),
     )
     stored, image = _store(context, taken, manifest, this, failed)
     unchanged.remember(context, source, footprint, when, stored)

@@ -66,11 +66,11 @@ def newest_of(store: SnapshotStore, database: Path | None) -> list[Snapshot]:
         found = [each for each in store.snapshots()[0] if not each.manifest.reason.is_undo]
     if database is not None:
         whole = database.resolve()
-        own = [each for each in found if Path(each.manifest.original_path) == whole]
+        own = [each for each in found if Path(each.manifest.path) == whole]
         found = own or [each for each in found if each.manifest.is_of(database)]
     newest: dict[str, Snapshot] = {}
     for each in found:
-        newest.setdefault(each.manifest.original_path, each)
+        newest.setdefault(each.manifest.path, each)
     if not newest:
         whose = f" of {database}" if database is not None else ""
         raise NotFoundError(

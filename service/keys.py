@@ -30,8 +30,8 @@ from junmai_svc.storage.snapshots.blocks.keys import (
 from junmai_svc.storage.snapshots.description import (
     NAME,
     Description,
-    encode_description,
     read_description,
+    replace_description,
 )
 
 NOT_REVOKED = (
@@ -91,7 +91,7 @@ def init_store(place: Place, new: NewSecret, when: datetime) -> tuple[Descriptio
     return made, [LOST_KEY] if made.key is not None else []
 
 
-def change_key(place: Place, new: NewSecret) -> tuple[Description, list[str]]:
+def change_key(place: Place, new: NewSecret, when: datetime) -> tuple[Description, list[str]]:
     """Wrap a sealed store's data key with another secret: one object is rewritten, durably.
 
     The old secret is the place's. What the store holds is not touched.
@@ -122,7 +122,7 @@ def change_key(place: Place, new: NewSecret) -> tuple[Description, list[str]]:
     if secret is None:
         raise UsageError("No new key is named", "Name it by --new-key-file.")
     after = msgspec.structs.replace(before, key=wrap(data_key, secret, before.id))
-    place.backend.put(NAME, encode_description(after))
+    replace_description(place.backend, after, place.options.retain_until(when))
     found = read_description(place.backend)
     if not _opens(found, secret, data_key):
         raise IntegrityError(

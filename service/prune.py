@@ -82,11 +82,16 @@ class Pruned:
 
 
 def plan_prune(
-    store: SnapshotStore, journal: Journal | None, policy: Policy | Policies, when: datetime
+    store: SnapshotStore,
+    journal: Journal | None,
+    policy: Policy | Policies,
+    when: datetime,
+    there: datetime | None = None,
 ) -> PrunePlan:
     """Decide about every snapshot of a store at a time in UTC; deletes nothing.
 
-    The journal knows what was proven or found damaged; without one nothing was.
+    `there` is the time by the store's own clock, where it is known. The journal knows what was
+    proven or found damaged; without one nothing was.
 
     Raises:
         JunmaiError: the store or the journal can't be read.
@@ -95,9 +100,10 @@ def plan_prune(
         good, bad = store.snapshots()
         held = store.held()
     known = fold_soundness(journal.read()) if journal else Soundness()
+    proven = known.proven_in(store.url)
     damaged = sharing_map(known.damaged_in(store.url), good)
-    candidates = [_candidate(snapshot, held, known.proven, damaged) for snapshot in good]
-    decisions = tuple(decide(candidates, policy, when))
+    candidates = [_candidate(snapshot, held, proven, damaged) for snapshot in good]
+    decisions = tuple(decide(candidates, policy, when, there))
     dropped = frozenset(each.candidate.name for each in decisions if not each.keep)
     with translated("look for what nothing leads to in", store.url):
         garbage = store.garbage(dropped, when)
@@ -118,9 +124,9 @@ def prune(context: Context, policy: Policy | Policies) -> Pruned:
     require_one_history(context)
     store = context.store
     with translated("tidy up in", store.url):
-        store.tidy()
+        there = store.tidy()
     _sweep(store, context.clock())
-    plan = plan_prune(store, context.journal, policy, context.clock())
+    plan = plan_prune(store, context.journal, policy, context.clock(), there)
     if not plan.dropped and not plan.garbage.objects:
         return Pruned(None, plan, collected=Collected(problems=plan.garbage.problems))
     decided = {each.candidate.name: list(each.reasons) for each in plan.decisions}
@@ -196,7 +202,7 @@ def _candidate(
     manifest = snapshot.manifest
     return Candidate(
         snapshot.name,
-        manifest.original_path,
+        manifest.path,
         manifest.taken,
         manifest.reason,
         held=snapshot.name in held,

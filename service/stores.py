@@ -244,7 +244,11 @@ def make_store(place: Place, when: datetime) -> Description:
         )
     store_id = new_store_id()
     key = wrap(new_data_key(), secret, store_id) if secret is not None else None
-    made = keep_description(place.backend, describe(place.backend, store_id, layout, key, when))
+    made = keep_description(
+        place.backend,
+        describe(place.backend, store_id, layout, key, when),
+        place.options.retain_until(when),
+    )
     log().info("store.made", store=place.backend.url, layout=made.layout, sealed=bool(made.key))
     if made.key is not None:
         log().warning("store.sealed", store=place.backend.url, remember=LOST_KEY)

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -119,7 +120,7 @@ def key(
         raise click.UsageError("Name the new key: --new-key-file or --new-passphrase-file.")
     place = place_of(configuration(ctx), with_secret(store, key_file, passphrase_file))
     try:
-        changed, notes = keys.change_key(place, new)
+        changed, notes = keys.change_key(place, new, datetime.now(UTC))
         view = views_stores.store_view(facts_of(place.backend, changed), "changed", notes=notes)
     finally:
         place.backend.close()

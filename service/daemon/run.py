@@ -33,11 +33,13 @@ from junmai_svc.service.notify.sending import Addresses
 from junmai_svc.service.one_history import configured_places, keep_one_history
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.wiring import open_journal
-from junmai_svc.storage.errors import JunmaiError
+from junmai_svc.storage.errors import JunmaiError, LockedError
 from junmai_svc.storage.journal.journal import Journal
 
 LOOK_SECONDS = 10.0
 POLL_SECONDS = 0.25
+# Between two tries at a journal that is locked; each waits a while itself.
+LOCKED_SECONDS = 5.0
 # How long what runs may take to come to a safe point; after that it is left to the next start.
 STOP_SECONDS = 30.0
 CONFIGURATION = "configuration"
@@ -107,10 +109,11 @@ class _Running:
 def run_daemon(
     journal: Path, set_up: Callable[[Stoppable], Setup], *, end: Callable[[int], None] = os._exit
 ) -> str:
-    """Run the jobs until a signal asks to stop, and return the run's id.
+    """Run the jobs until a signal asks to stop, and return the run's id, "" where none began.
 
     `set_up` reads the configuration, at the start and on SIGHUP. Where a job does not come to a
-    safe point in time, the process ends at once all the same, with exit code 0.
+    safe point in time, the process ends at once all the same, with exit code 0. A journal in which
+    somebody else is writing is waited for.
 
     Raises:
         LockedError: the installation has a daemon already.
@@ -121,11 +124,9 @@ def run_daemon(
         stack.enter_context(listening(stop))
         setup = set_up(Stoppable(stop))
         stack.enter_context(only_one(journal))
-        opened = stack.enter_context(open_journal(journal, create=True))
-        with configured_places(setup.loaded) as places:  # before anything is recorded
-            keep_one_history(opened, places())
-        start = {"configuration": _path(setup), "jobs": _ids(setup.jobs)}
-        this = stack.enter_context(operation(opened, "daemon", journal, start=start))
+        this = _begun(stack, journal, setup, stop)
+        if this is None:
+            return ""
         running = _begin(journal, stop, this, setup)
         inside = Inside(lambda: running.loaded, running.memory, running.daemon.planned, journal)
         all_ended = False
@@ -145,6 +146,28 @@ def run_daemon(
             stack.close()
             end(0)
         return this.id
+
+
+def _begun(stack: ExitStack, journal: Path, setup: Setup, stop: Stop) -> Operation | None:
+    """Open the journal and begin the run; None where a signal came while the journal was locked."""
+    start = {"configuration": _path(setup), "jobs": _ids(setup.jobs)}
+    while stop.signum is None:
+        with ExitStack() as attempt:
+            try:
+                opened = attempt.enter_context(open_journal(journal, create=True))
+                with configured_places(setup.loaded) as places:  # before anything is recorded
+                    keep_one_history(opened, places())
+                this = attempt.enter_context(operation(opened, "daemon", journal, start=start))
+            except LockedError as problem:
+                # To end here with 11 would say that a daemon is there already, and none would be.
+                log().warning("journal.locked", problem=problem_of(problem))
+            else:
+                stack.enter_context(attempt.pop_all())
+                return this
+        waited = time.monotonic()
+        while stop.signum is None and time.monotonic() - waited < LOCKED_SECONDS:
+            time.sleep(POLL_SECONDS)
+    return None
 
 
 def _learn(running: _Running, journal: Journal) -> None:

@@ -1,5 +1,6 @@
 """Putting right what of a journal's copy in a store is missing or wrong, from the journal."""
 
+from datetime import datetime
 from functools import partial
 
 from junmai_svc.storage.errors import IntegrityError
@@ -13,7 +14,13 @@ from junmai_svc.storage.journal.reading import Head
 from junmai_svc.storage.journal.stored import proven, tree_of
 
 
-def mend(journal: Journal, mirror: Mirror, history: KeyHistory, head: Head) -> int:
+def mend(
+    journal: Journal,
+    mirror: Mirror,
+    history: KeyHistory,
+    head: Head,
+    retain_until: datetime | None = None,
+) -> int:
     """Write anew each bundle, tile and key of a published journal that is not as it was.
 
     Return how many; durable on return. All entries are hashed before the first is written.
@@ -26,7 +33,7 @@ def mend(journal: Journal, mirror: Mirror, history: KeyHistory, head: Head) -> i
         raise IntegrityError(
             f"The head of the journal {journal.path} is not that of its events", DAMAGED_HINT
         )
-    put = mirror.backend.put
+    put = partial(mirror.backend.put, retain_until=retain_until)
     count = 0
     for flaw, content in wrong_parts(mirror, head.size, partial(proven, journal)):
         put(mirror.name(flaw.path), content)

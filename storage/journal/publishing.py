@@ -1,9 +1,9 @@
 """Publishing a journal into a store: entries, tree and signed checkpoints, only ever added to.
 
 Order, each durable before the next: bundles, tiles, public key, numbered checkpoint, `checkpoint`;
-then what the journal remembers, then superseded partial ones are deleted. A crash in between leaves
-a store whose checkpoint is true, and the next publishing writes the same again. One process at a
-time publishes a journal: a slower one would take `checkpoint` back.
+then what the journal remembers; once a bundle is full, its partial ones go. A crash in between
+leaves a store whose checkpoint is true, and the next publishing writes the same again. One process
+at a time publishes a journal: a slower one would take `checkpoint` back.
 """
 
 from contextlib import suppress
@@ -40,6 +40,7 @@ from junmai_svc.storage.journal.published_tiles import partial_tiles
 from junmai_svc.storage.journal.publisher_lock import alone
 from junmai_svc.storage.journal.rotation import history_of, signing_key
 from junmai_svc.storage.journal.stored import proven
+from junmai_svc.storage.journal.superseding import remove_superseded
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,9 @@ def publish(
 ) -> Publication:
     """Publish all events of a journal into a store; durable on return.
 
-    `retain_until` locks the numbered checkpoint where the store can. With `accepting` a store may
-    have lost what it had. With `mending` all that was published there is read and put right.
+    `retain_until` locks all that is written, save `checkpoint`, where the store can. With
+    `accepting` a store may have lost what it had. With `mending` all that was published there is
+    read and put right.
 
     Raises:
         DivergedError: journal and store tell two histories; nothing was written.
@@ -92,10 +94,9 @@ def publish(
         if remembered is None or (remembered.size, remembered.hashed) != (head.size, common.hashed):
             tree = Published(head.size, head.frontier, hashed=common.hashed)
             remember(journal, backend.url, tree)
-        for old in layout.superseded(common.size, head.size):
-            with suppress(JunmaiError):  # what stays is in nobody's way
-                backend.delete(mirror.name(old.path))
-        mended = mend(journal, mirror, history, head) if mending else 0
+        with suppress(JunmaiError):  # what stays is in nobody's way
+            remove_superseded(mirror, common.size, head.size, retain_until)
+        mended = mend(journal, mirror, history, head, retain_until) if mending else 0
     return Publication(backend.url, head.size, head.size - common.size, text, mended)
 
 
@@ -114,7 +115,10 @@ def _write(
     signed = sign_checkpoint(checkpoint, [key])
     if old == new:
         return signed.decode()
-    put = mirror.backend.put
+
+    def put(path: str, content: bytes) -> None:
+        mirror.backend.put(mirror.name(path), content, retain_until=retain_until)
+
     leaves: list[bytes] = []
     rotated = False
     for step in proven(journal, old, new):
@@ -129,26 +133,27 @@ def _write(
     for bundle in layout.new_bundles(old, new):
         begin = bundle.index * WIDTH
         step = list(chain.from_iterable(proven(journal, begin, begin + bundle.width)))
-        put(mirror.name(bundle.path), encode_bundle(entry for entry, _ in step))
+        put(bundle.path, encode_bundle(entry for entry, _ in step))
     for tile, content in grown:
-        put(mirror.name(tile.path), content)
+        put(tile.path, content)
     if old == 0 or rotated:
-        _put_keys(mirror, history)
+        _put_keys(mirror, history, retain_until)
     _put_numbered(mirror, checkpoint, signed, history, retain_until)
-    put(mirror.name(LATEST_PATH), signed)
+    # Unlocked, as it is put over and over; whoever deletes it leaves the numbered ones.
+    mirror.backend.put(mirror.name(LATEST_PATH), signed)
     return signed.decode()
 
 
-def _put_keys(mirror: Mirror, history: KeyHistory) -> None:
+def _put_keys(mirror: Mirror, history: KeyHistory, retain_until: datetime | None) -> None:
     """Put the keys that are not there yet, and over what somebody else put in their places."""
     for path, content in key_objects(history).items():
         name = mirror.name(path)
-        if mirror.backend.put(name, content, if_absent=True):
+        if mirror.backend.put(name, content, if_absent=True, retain_until=retain_until):
             continue
         with suppress(IntegrityError):  # it is larger than any key
             if mirror.backend.get(name, note.MAX_BYTES) == content:
                 continue
-        mirror.backend.put(name, content)
+        mirror.backend.put(name, content, retain_until=retain_until)
 
 
 def _put_numbered(

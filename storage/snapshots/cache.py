@@ -5,6 +5,7 @@
     <folder>/<store id>/last/<database>.digests  the digest list of that image (blocks.digesting)
     <folder>/<store id>/maps/<name>              that map and the one it builds on, as stored
     <folder>/<store id>/manifests/<name>         manifests as stored
+    <folder>/<store id>/locks.json               until when objects are locked
     <folder>/scratch/                            images on their way to a store
 
 Nothing is believed that could do harm: packs are looked up in the store, digest lists carry their
@@ -16,9 +17,9 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -29,6 +30,7 @@ from junmai_svc.storage.snapshots.blocks.maps import ImageMap, read_map
 from junmai_svc.storage.snapshots.blocks.sealing import Seal
 from junmai_svc.storage.snapshots.blocks.writing import Previous
 
+_LOCKS = "locks.json"
 # What is being written for so long is not being written any more.
 UNFINISHED = timedelta(days=1)
 
@@ -136,6 +138,21 @@ class StoreCache:
             for path in self._manifests.iterdir():
                 if path.name not in names:
                     path.unlink(missing_ok=True)
+
+    def locks(self) -> dict[str, datetime]:
+        """Return until when objects are locked, as far as it was seen here. Never fails."""
+        try:
+            told = json.loads((self._folder / _LOCKS).read_bytes())
+            return {name: datetime.fromtimestamp(end, UTC) for name, end in told.items()}
+        except Exception:  # noqa: BLE001  # a cache that can't be used is none
+            return {}
+
+    def keep_locks(self, locks: Mapping[str, datetime]) -> None:
+        """Note until when objects are locked, and forget all others. Never fails."""
+        content = json.dumps({name: int(end.timestamp()) for name, end in locks.items()}).encode()
+        with suppress(OSError):
+            make_private(self._folder)
+            _replace(self._folder / _LOCKS, content)
 
     def _read_map(self, name: str) -> bytes:
         try:

@@ -141,10 +141,10 @@ class WholeImages:
         gone = self._orphans(found, when) | {f"{name}{_IMAGE}" for name in dropped}
         return Garbage({name: found[name].size for name in sorted(gone & found.keys())})
 
-    def tidy(self) -> None:
+    def tidy(self) -> datetime:
         """Remove the marks of dead pruners whose image is gone: its name is not given again.
 
-        And what is left of looks at the place's abilities.
+        And what is left of looks at the place's abilities. Returns the time in UTC by its clock.
 
         Raises:
             JunmaiError: the store can't be read or written.
@@ -155,6 +155,7 @@ class WholeImages:
             if mark.removeprefix(MARKS).partition("/")[2] not in there:
                 let_go(self._backend, mark)
         let_trials_go(self._backend)
+        return time_of(self._backend)
 
     def collect(self) -> Collected:
         """Delete the images that have had no manifest for a day.

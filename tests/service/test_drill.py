@@ -63,7 +63,7 @@ def test_a_good_snapshot_is_proven_and_the_journal_knows_every_table(
     assert told["type"] == "proven"
     assert told["tables"]["photos"]["rows"] == 24
     assert len(told["tables"]["photos"]["digest"]) == 64
-    assert snapshot.name in fold_soundness(context.journal.read()).proven
+    assert snapshot.name in fold_soundness(context.journal.read()).proven_in(context.store.url)
 
 
 def test_equal_rows_have_equal_digests_in_any_store(tmp_path: Path, source: Path) -> None:

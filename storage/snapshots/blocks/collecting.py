@@ -77,8 +77,10 @@ def garbage(backend: Backend, seal: Seal, dropped: Collection[str], when: dateti
     return Garbage({name: objects[name].size for name in sorted(dead)})
 
 
-def tidy(backend: Backend) -> None:
+def tidy(backend: Backend) -> datetime:
     """Expire what was pending for too long; remove tombstones and marks that have had their time.
+
+    Returns the time in UTC by the place's clock.
 
     Raises:
         JunmaiError: the store can't be read or written.
@@ -97,6 +99,7 @@ def tidy(backend: Backend) -> None:
             let_go(backend, found.name)
     let_trials_go(backend)
     _sweep_marks(backend, now)
+    return now
 
 
 def collect(backend: Backend, seal: Seal) -> Collected:

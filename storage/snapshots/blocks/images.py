@@ -55,6 +55,7 @@ from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal
 from junmai_svc.storage.snapshots.blocks.writing import Previous, StoredImage, store_image
 from junmai_svc.storage.snapshots.cache import StoreCache
 from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
+from junmai_svc.storage.snapshots.locks import extend_locks
 from junmai_svc.storage.snapshots.manifest import (
     LARGEST_MANIFEST,
     Manifest,
@@ -106,7 +107,7 @@ class BlockImages:
             JunmaiError: the store or the cache can't be used; there is then no such snapshot, or
                 it is whole.
         """
-        previous = self.cache.previous(manifest.original_path, self.seal)
+        previous = self.cache.previous(manifest.path, self.seal)
         wanted = _Wanted(image, manifest, retain_until, exact)
         for attempt in range(ATTEMPTS):
             try:
@@ -139,7 +140,9 @@ class BlockImages:
                 file_size=known.file_size,
                 new_bytes=0,
             )
-            return self._publish(same, needed_by(image_map), retain_until)
+            needed = needed_by(image_map)
+            extend_locks(self.backend, self.cache, needed, retain_until)
+            return self._publish(same, needed, retain_until)
         except (ConflictError, IntegrityError) as error:
             raise NotFoundError(f"The image of {known.name} is not all there any more") from error
 
@@ -217,9 +220,9 @@ class BlockImages:
         """Return what nothing would lead to without some snapshots; see `collecting.garbage`."""
         return collecting.garbage(self.backend, self.seal, dropped, when)
 
-    def tidy(self) -> None:
+    def tidy(self) -> datetime:
         """Remove what was only for passing use; see `collecting.tidy`."""
-        collecting.tidy(self.backend)
+        return collecting.tidy(self.backend)
 
     def collect(self) -> Collected:
         """Delete what nothing leads to; see `collecting.collect`."""
@@ -253,9 +256,11 @@ class BlockImages:
 
     def _attempt(self, wanted: _Wanted, previous: Previous | None, tick: Tick | None) -> Manifest:
         image, manifest, retain_until = wanted.image, wanted.manifest, wanted.retain_until
+        fresh: set[str] = set()
 
         def put_pack(name: str, content: bytes) -> None:
             self.backend.put(pack_object(name), content, retain_until=retain_until)
+            fresh.add(pack_object(name))
 
         with self.cache.digests() as digests, BlockIndex(self.cache.index) as index:
             self.fill(index)
@@ -274,10 +279,13 @@ class BlockImages:
             manifest = msgspec.structs.replace(
                 manifest, layout=self.name, map=image_map.name, new_bytes=stored.new_bytes + new
             )
+            if not previous or image_map.name != previous.map.name:
+                fresh.add(map_object(image_map.name))
             needed = {**needed_by(image_map), **self._kept_sizes(image_map)}
+            extend_locks(self.backend, self.cache, needed, retain_until, fresh)
             published = self._publish(manifest, needed, retain_until, exact=wanted.exact)
             if published.map == image_map.name:
-                self.cache.remember(manifest.original_path, digests, image_map)
+                self.cache.remember(manifest.path, digests, image_map)
         return published
 
     def _put_map(
@@ -345,6 +353,7 @@ class BlockImages:
             if found.checksum != manifest.checksum:
                 raise refusal
             needed = needed_by(self.map(found.map))
+            extend_locks(self.backend, self.cache, needed, retain_until)
             publish(self.backend, found.name, content, needed, retain_until, beside=str(uuid4()))
         except (NotFoundError, IntegrityError, ConflictError, NameTakenError):
             raise refusal from None

@@ -174,13 +174,10 @@ def test_a_locked_map_keeps_its_packs_and_is_told_with_its_date(
     place: Place, clock: Clock, quick_folder: Path, seal: Seal
 ) -> None:
     until = BEGIN + 30 * DAY
-    lock: list[object] = []
-    machine = Machine(
-        place, quick_folder / "m", seal=seal, retain_until=lambda: until if lock else None
-    )
+    machine = Machine(place, quick_folder / "m", seal=seal)
     machine.backup(A, image_of(range(600)))
-    lock.append(True)
-    machine.backup(B, image_of(range(100)))
+    kept = machine.backup(B, image_of(range(100)))
+    machine.backend.retain(f"maps/{kept.manifest.map}", until, enough=until)
     machine.drop(A)
     clock.advance(2 * HOUR)
     done = machine.images.repack(None)
