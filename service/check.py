@@ -9,15 +9,17 @@ from pathlib import Path
 from random import SystemRandom
 
 from junmai_svc.checks.block_store import Structure, examine_packs, findings, look
-from junmai_svc.checks.store_report import StoreReport
+from junmai_svc.checks.store_report import StoreFinding, StoreReport
 from junmai_svc.checks.whole_store import check_images, unlisted, unusable
 from junmai_svc.service.context import Context
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.storage.databases.failures import translated
+from junmai_svc.storage.errors import JunmaiError
 from junmai_svc.storage.snapshots.base import SnapshotStore
 from junmai_svc.storage.snapshots.blocks.examining import Damage
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
 from junmai_svc.storage.snapshots.blocks.places import pack_object
+from junmai_svc.storage.snapshots.garbage import Garbage
 from junmai_svc.storage.snapshots.objects import ObjectStore
 from junmai_svc.storage.snapshots.store import FileStore
 
@@ -93,13 +95,16 @@ def examine_blocks(context: Context, images: BlockImages, share: float) -> Block
     suspicious = damages or before.unreadable or before.bad_maps
     after = look(images) if suspicious else before
     found = tuple(findings(images, before, damages, after)) if suspicious else ()
+    orphans = images.garbage((), context.clock())
+    if not (before.manifests or before.unreadable):
+        found += tuple(map(_missing, orphans.problems))
     report = StoreReport(
         tuple(sorted(before.manifests)),
         len(before.stored),
         total,
         share >= EVERYTHING,
         found,
-        tuple(_notes(context, images, before)),
+        tuple(_notes(orphans, before)),
     )
     confirmed = {finding.name for finding in found}
     damaged = tuple(each for each in damages if pack_object(each.pack) in confirmed)
@@ -152,6 +157,8 @@ def _examine_images(context: Context, store: SnapshotStore, share: float) -> Sto
         found = check_images(store.backend, good, chosen, tick)
     found += [unusable(each, local=isinstance(store, FileStore)) for each in bad]
     orphans = store.garbage((), context.clock())
+    if not (good or bad):
+        found += map(_missing, orphans.problems)
     notes = [_garbage_note(len(orphans.objects), orphans.size)] if orphans.objects else []
     notes += [
         f"{name} has no manifest: it is no snapshot, and is left alone"
@@ -161,8 +168,12 @@ def _examine_images(context: Context, store: SnapshotStore, share: float) -> Sto
     return StoreReport(tuple(sorted(sizes)), len(sizes), total, whole, tuple(found), tuple(notes))
 
 
-def _notes(context: Context, images: BlockImages, structure: Structure) -> Iterator[str]:
-    orphans = images.garbage((), context.clock())
+def _missing(problem: JunmaiError) -> StoreFinding:
+    """The finding where a store has no manifest at all, but more than none can have."""
+    return StoreFinding("manifest", "all manifests", problem.message, (), problem.hint)
+
+
+def _notes(orphans: Garbage, structure: Structure) -> Iterator[str]:
     if orphans.objects:
         yield _garbage_note(len(orphans.objects), orphans.size)
     for name in structure.foreign[:SHOWN_FOREIGN]:

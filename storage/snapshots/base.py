@@ -220,8 +220,12 @@ class SnapshotStore(Protocol):
         """Remove what was only for passing use and has had its time; deletes nothing else."""
         ...
 
-    def collect(self) -> Collected:
-        """Delete what nothing leads to, while others write and read; return what became of it."""
+    def collect(self, *, emptied: bool = False) -> Collected:
+        """Delete what nothing leads to, while others write and read; return what became of it.
+
+        Where no snapshot is left at all nothing is deleted, as something may hide them, unless
+        the caller `emptied` the store by deleting snapshots that it saw there.
+        """
         ...
 
     def repack(self) -> Repacked:

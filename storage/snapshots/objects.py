@@ -87,8 +87,11 @@ class Layout(Protocol):
         """Remove what was only for passing use and has had its time."""
         ...
 
-    def collect(self) -> Collected:
-        """Delete what nothing leads to; return what became of it."""
+    def collect(self, *, emptied: bool = False) -> Collected:
+        """Delete what nothing leads to; return what became of it.
+
+        Nothing is where all manifests are gone, unless the caller `emptied` the store itself.
+        """
         ...
 
     def repack(self, retain_until: datetime | None) -> Repacked:
@@ -266,9 +269,9 @@ class ObjectStore:
         """Remove what has had its time; see `SnapshotStore.tidy`."""
         self.images.tidy()
 
-    def collect(self) -> Collected:
+    def collect(self, *, emptied: bool = False) -> Collected:
         """Delete what nothing leads to; see `SnapshotStore.collect`."""
-        return self.images.collect()
+        return self.images.collect(emptied=emptied)
 
     def repack(self) -> Repacked:
         """Rewrite what is mostly dead; see `SnapshotStore.repack`."""

@@ -282,8 +282,9 @@ class FileStore:
     def tidy(self) -> None:
         """Do nothing: what dead runs left here is known from the journal."""
 
-    def collect(self) -> Collected:
+    def collect(self, *, emptied: bool = False) -> Collected:
         """Delete nothing: an image without a manifest may be a person's own in this folder."""
+        del emptied
         return Collected()
 
     def repack(self) -> Repacked:

@@ -1,5 +1,7 @@
 """Claims about `check`, `check --repair` and `prune` on a store of blocks, by the real program."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,3 +80,22 @@ def test_options_that_do_not_go_together_are_refused(
 def test_a_store_that_is_not_there_is_not_found(program: Program) -> None:
     program("check", "./nowhere", code=10)
     program("check", code=10)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links are for administrators there")
+def test_where_a_link_hides_the_snapshots_nothing_is_taken_for_garbage(
+    program: Program, store: Path, tmp_path: Path
+) -> None:
+    (store / "snapshots").rename(tmp_path / "elsewhere")
+    (store / "snapshots").symlink_to(tmp_path / "elsewhere")
+    for path in store.glob("*/**/*"):
+        os.utime(path, (0, 0), follow_symlinks=False)
+    before = sorted(store.rglob("*"))
+    for command in (("check", "./store", "--read-data"), ("prune", "./store")):
+        assert "snapshots in" in program(*command, code=20).message
+    (store / "snapshots").unlink()
+    assert "not one manifest" in program("check", "./store", code=3).out
+    assert "No bytes were freed" in program("prune", "./store").out
+    (tmp_path / "elsewhere").rename(store / "snapshots")
+    program("check", "./store", "--read-data")
+    assert [path for path in before if not path.exists()] == []

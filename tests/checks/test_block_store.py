@@ -148,7 +148,7 @@ def test_what_is_dropped_and_collected_meanwhile_is_no_damage(machine: Machine) 
     clock = machine.backend.place.now
     assert isinstance(clock, Clock)
     clock.advance(2 * HOUR)
-    assert machine.images.collect().deleted
+    assert machine.collect().deleted
     damages = examine_packs(machine.images, before, before.stored, None)
     assert damages
     assert list(findings(machine.images, before, damages, look(machine.images))) == []

@@ -374,7 +374,7 @@ class Stores(RuleBasedStateMachine):
         kept = self.kept[place]
         try:
             store.tidy()
-            done = store.collect()
+            done = store.collect(emptied=True)
             assert not done.problems or kept.damaged
         finally:
             needed = {name for each in kept.images.keys() - kept.lost for name in kept.needs[each]}
