@@ -6,10 +6,8 @@ read into a digest, which is compared where the manifest knows it. It comes out 
 came between, which says nothing about the snapshot).
 """
 
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +16,7 @@ from junmai_svc.checks.image import examine
 from junmai_svc.service.context import Context
 from junmai_svc.service.details import fitting
 from junmai_svc.service.operation import Operation, operation
+from junmai_svc.service.scratch import scratch
 from junmai_svc.service.version import __version__
 from junmai_svc.storage.databases.connection import reading_image
 from junmai_svc.storage.databases.digest import TableDigest, table_digest
@@ -102,7 +101,7 @@ def drill(context: Context, snapshot: Snapshot) -> Drill:
     with operation(context.journal, "drill", database, start=start) as this:
         tables: dict[str, TableDigest] = {}
         try:
-            with _scratch() as folder:
+            with scratch() as folder:
                 _restore_and_look(context, snapshot, folder / "image.db", tables)
         except InterruptedRunError as error:
             this.finish(Result.INCONCLUSIVE, message=error.message, hint=error.hint)
@@ -174,13 +173,3 @@ def _finish_proven(context: Context, this: Operation, tables: Mapping[str, Table
         # The proof stands; what it read is too much for an event and can't be kept elsewhere.
         data = {"count": len(tables), "rows": rows}
     this.finish(Result.PROVEN, **data)
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """A folder for the image, gone at the end."""
-    with (
-        translated("make room for an image in", tempfile.gettempdir()),
-        tempfile.TemporaryDirectory(prefix="junmai-svc-") as folder,
-    ):
-        yield Path(folder)

@@ -76,6 +76,11 @@ class Unreadable:
     manifest: str
     problem: JunmaiError
 
+    @property
+    def snapshot(self) -> str:
+        """The name of the snapshot that it would be: that of its object or file."""
+        return Path(self.manifest.rpartition("/")[2]).stem
+
 
 Announce = Callable[[Staged], None]
 
