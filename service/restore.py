@@ -4,10 +4,11 @@ Order: manifest, bytes copied beside the target while they are hashed, SQLite's 
 then a snapshot of what is to be replaced while nobody can write it, then the switch.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from junmai_svc.checks.image import Examination, examine
 from junmai_svc.service.context import Context
@@ -18,10 +19,9 @@ from junmai_svc.storage.databases.connection import reading_image
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.online_backup import remove_database
 from junmai_svc.storage.databases.schema import read_schema
-from junmai_svc.storage.errors import NotFoundError, UsageError
+from junmai_svc.storage.errors import IntegrityError, NotFoundError, UsageError
 from junmai_svc.storage.files import identity_of, staged_path, sync_file, token_of
 from junmai_svc.storage.snapshots.base import LATEST, Snapshot, SnapshotStore
-from junmai_svc.storage.snapshots.choosing import newest
 from junmai_svc.storage.snapshots.manifest import Reason
 from junmai_svc.storage.snapshots.store import FileStore, snapshot_of_file
 
@@ -66,14 +66,15 @@ def choose(context: Context, which: Which, target: Path | None) -> Found:
 def choose_from(stores: Sequence[SnapshotStore], which: Which, target: Path | None) -> Found:
     """Return the snapshot that is meant, from the first store that has it.
 
-    Where no name is given, the snapshots of a database with the file name of `target` come first.
+    Where no name is given, it is one of the database `target`: see `choosing.newest`. A store whose
+    manifest of it can't be used is passed over where another one has it.
 
     Raises:
         NotFoundError: there is none.
         IntegrityError: it has no manifest, or one that can't be used.
     """
     path = Path(which.reference)
-    database = target.name if target else None
+    database = PurePath(os.path.abspath(target)) if target else None  # noqa: PTH100  # no links
     with translated("read the backup", path):
         if path.is_file():
             return Found(FileStore(path.parent), snapshot_of_file(path))
@@ -81,18 +82,17 @@ def choose_from(stores: Sequence[SnapshotStore], which: Which, target: Path | No
         raise NotFoundError(
             f"Backup not found: {which.reference}", "Check the path to the backup file."
         )
-    missing: NotFoundError | None = None
+    missing: list[NotFoundError] = []
+    damaged: list[IntegrityError] = []
     for store in stores:
         try:
             with translated("read the snapshots in", store.url):
-                if which.at is None:
-                    return Found(store, store.find(which.reference, database))
-                good, _unreadable = store.snapshots()
-                return Found(store, newest(good, database, store.url, which.at))
+                return Found(store, store.find(which.reference, database, which.at))
         except NotFoundError as error:
-            missing = missing or error
-    assert missing is not None, "there is at least one store"  # noqa: S101
-    raise missing
+            missing.append(error)
+        except IntegrityError as error:
+            damaged.append(error)
+    raise [*damaged, *missing][0]
 
 
 def refuse_target(target: Path) -> None:

@@ -14,6 +14,7 @@ from junmai_svc.storage.errors import JunmaiError, NotFoundError
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.soundness import Soundness, fold_soundness
 from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Unreadable
+from junmai_svc.storage.snapshots.choosing import is_of
 
 
 @dataclass(frozen=True)
@@ -112,17 +113,6 @@ def merged(stores: Sequence[InStore], proven: Mapping[str, datetime]) -> tuple[L
     listed = [Listed(tuple(each), proven.get(name)) for (name, _), each in copies.items()]
     listed.sort(key=lambda each: (each.snapshot.manifest.taken, each.snapshot.name), reverse=True)
     return tuple(listed)
-
-
-def is_of(snapshot: Snapshot, database: PurePath) -> bool:
-    """Whether a snapshot is of the database of this absolute path.
-
-    One that was given as a relative path is the database whose path ends like it. Pure.
-    """
-    path = PurePath(snapshot.manifest.original_path)
-    if path.is_absolute():
-        return path == database
-    return bool(path.parts) and database.parts[-len(path.parts) :] == path.parts
 
 
 def stores_of_database(loaded: Loaded | None, name: str) -> tuple[list[Named], PurePath]:

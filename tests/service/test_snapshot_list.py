@@ -11,7 +11,6 @@ from junmai_svc.service.context import StoreProblem
 from junmai_svc.service.snapshot_list import (
     InStore,
     Listing,
-    is_of,
     list_snapshots,
     merged,
     stores_of_database,
@@ -26,6 +25,7 @@ from junmai_svc.storage.errors import (
 from junmai_svc.storage.snapshots.base import Snapshot, Unreadable
 from junmai_svc.storage.snapshots.blocks.sealing import Unsealed
 from junmai_svc.storage.snapshots.cache import StoreCache
+from junmai_svc.storage.snapshots.choosing import is_of
 from junmai_svc.storage.snapshots.description import new_store_id
 from junmai_svc.storage.snapshots.manifest import STAMP, UNKNOWN, Manifest, Reason
 from junmai_svc.storage.snapshots.objects import ObjectStore
