@@ -8,6 +8,10 @@ from junmai_svc.storage.snapshots.manifest import NAME, NewerManifestError
 
 REPAIR_HINT = "`junmai-svc check --repair` mends what it can; see its --help."
 
+LEFT_HINT = (
+    "What is left was nowhere to be had: name --from STORE or --from-source DATABASE, or take a"
+    " backup, which stores again what the database still has, and repair once more."
+)
 MANIFEST_HINT = (
     "`junmai-svc check --repair --from STORE` takes it from another store that has the snapshot;"
     " without --from it is put aside, so that its name and its room are free again."

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from junmai_svc.checks.block_store import look, require_map_of
-from junmai_svc.checks.store_report import StoreFinding, StoreReport
+from junmai_svc.checks.store_report import LEFT_HINT, REPAIR_HINT, StoreFinding, StoreReport
 from junmai_svc.checks.whole_store import without_image
 from junmai_svc.service.backup import image_of
 from junmai_svc.service.check import (
@@ -100,6 +100,7 @@ def repair(context: Context, sources: Sources) -> Repaired:
             else:
                 before, after, back, aside = _mend_images(context, store, sources)
                 mended = Mended(0, 0, 0, 0)
+        after = replace(after, findings=tuple(map(_told_after, after.findings)))
         this.record(
             "repaired",
             store=store.url,
@@ -112,6 +113,11 @@ def repair(context: Context, sources: Sources) -> Repaired:
         record(this, store, after)
         finish(this, after)
         return Repaired(this.id, store.url, before, after, mended, tuple(back), tuple(aside))
+
+
+def _told_after(finding: StoreFinding) -> StoreFinding:
+    """A finding that a repair has left: its hint is not to repair."""
+    return replace(finding, hint=LEFT_HINT) if finding.hint == REPAIR_HINT else finding
 
 
 def _mend_blocks(

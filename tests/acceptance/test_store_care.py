@@ -34,10 +34,12 @@ def test_damage_is_found_named_mended_and_gone(
     rows = all_rows(source)
     pack = flip_largest_pack(store)
     outcome = program("check", "./store", "--read-data", code=3)
-    assert pack in outcome.out
+    assert f"{pack[:12]}…" in outcome.out
+    assert max(map(len, outcome.out.splitlines())) < 160
     assert "Damaged  2 snapshots" in outcome.out
     said = program("check", "./store", "--sample", "100%", "--json", code=3).json
     assert len(said["damaged"]) == 2
+    assert said["findings"][0]["key"].endswith(pack)
     assert {"check", "message", "key", "hint", "snapshots"} <= said["findings"][0].keys()
     outcome = program("check", "./store", "--repair", "--from-source", source)
     assert f"quarantine/{pack}" in outcome.out
