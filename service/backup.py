@@ -169,7 +169,7 @@ def _taken(
     with translated("read the backup of", source):
         size = taken.staged.image.stat().st_size
     manifest = Manifest(
-        original_path=str(source),
+        original_path=str(source.resolve()),
         backup_path="",
         timestamp=when.strftime(STAMP),
         checksum=UNKNOWN,

@@ -9,6 +9,7 @@ than what is there.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import PurePath
 
 import msgspec
 
@@ -43,9 +44,10 @@ class Which:
 
     def fits(self, manifest: Manifest) -> bool:
         """Tell whether a snapshot is meant."""
-        names = (manifest.database_name, manifest.original_path)
-        return (self.database is None or self.database in names) and (
-            self.since is None or manifest.taken >= self.since
+        if self.since is not None and manifest.taken < self.since:
+            return False
+        return self.database in {None, manifest.database_name} or manifest.is_of(
+            PurePath(self.database or "")
         )
 
 

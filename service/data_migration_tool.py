@@ -20,7 +20,7 @@ from junmai_svc.service.progress import Progress, Silent, for_terminal
 from junmai_svc.service.restore import Which, refuse_target, restore
 from junmai_svc.service.settings import default_backup_dir, default_target
 from junmai_svc.service.stores import Named
-from junmai_svc.service.streams import print_any_name
+from junmai_svc.service.streams import ready_streams
 from junmai_svc.service.verify import verify_databases
 from junmai_svc.service.wiring import context_for
 from junmai_svc.storage.databases.connection import require_database
@@ -127,7 +127,7 @@ class DataMigrationTool:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the replaced tool's command line and return the exit code of README's table."""
-    print_any_name()
+    ready_streams()
     options = _parser().parse_args(arguments)
     return at_edge(lambda: _run(options), as_json=False)
 

@@ -55,8 +55,8 @@ class Drill:
 def newest_of(store: SnapshotStore, database: Path | None) -> list[Snapshot]:
     """Return the newest snapshot of a database in a store, or of each one where none is named.
 
-    Passed over are those that were only taken to undo something. A database is known by its path,
-    or by its file name where no snapshot has the path.
+    Passed over are those that were only taken to undo something. A database is known by its path;
+    a snapshot whose path only ends like it is passed over where one has the very path.
 
     Raises:
         NotFoundError: there is none.
@@ -65,8 +65,9 @@ def newest_of(store: SnapshotStore, database: Path | None) -> list[Snapshot]:
     with translated("list the snapshots in", store.url):
         found = [each for each in store.snapshots()[0] if not each.manifest.reason.is_undo]
     if database is not None:
-        own = [each for each in found if Path(each.manifest.original_path) == database]
-        found = own or [each for each in found if each.manifest.database_name == database.name]
+        whole = database.resolve()
+        own = [each for each in found if Path(each.manifest.original_path) == whole]
+        found = own or [each for each in found if each.manifest.is_of(database)]
     newest: dict[str, Snapshot] = {}
     for each in found:
         newest.setdefault(each.manifest.original_path, each)

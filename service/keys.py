@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from junmai_svc.service.logs import log
+from junmai_svc.service.secret import key_in, passphrase_in
 from junmai_svc.service.stores import LOST_KEY, Place, make_store, refuse_remains, seal_of
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import (
@@ -23,7 +24,6 @@ from junmai_svc.storage.snapshots.blocks.keys import (
     Passphrase,
     Secret,
     make_key_file,
-    read_key_file,
     unwrap,
     wrap,
 )
@@ -67,14 +67,9 @@ class NewSecret:
         if self.key_file is not None and self.make:
             return _made(self.key_file)
         if self.key_file is not None:
-            _require_file(self.key_file, "Key file", "Add --new-key to make it.")
-            with translated("read the key file", self.key_file):
-                return read_key_file(self.key_file)
+            return key_in(self.key_file, "Add --new-key to make it.")
         if self.passphrase_file is not None:
-            _require_file(self.passphrase_file, "Passphrase file", "Check the path.")
-            with translated("read the passphrase in", self.passphrase_file):
-                text = self.passphrase_file.read_text(encoding="utf-8")
-            return Passphrase(text.removesuffix("\n").removesuffix("\r"))
+            return passphrase_in(self.passphrase_file)
         return self.passphrase
 
 
@@ -175,8 +170,3 @@ def _made(path: Path) -> Secret:
         made = make_key_file(path)
     log().info("key.made", file=str(path))
     return made
-
-
-def _require_file(path: Path, what: str, hint: str) -> None:
-    if not path.exists():
-        raise NotFoundError(f"{what} not found: {path}", hint)

@@ -26,6 +26,7 @@ from junmai_svc.service.migration import (
     planned,
 )
 from junmai_svc.service.migration_log import MigrationLog, error_lines, verification_results
+from junmai_svc.service.one_history import require_one_history
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.preflight import plan_for, plan_of, refuse_request
 from junmai_svc.service.replace import replace_database
@@ -83,6 +84,8 @@ def migrate(
             untouched and a backup that was taken stays.
     """
     refuse_request(request)
+    if request.overwrite and request.target.exists():
+        require_one_history(context)
     details = {"source": str(request.source), "target": str(request.target)}
     log = log or MigrationLog(details["source"], details["target"])
     with operation(

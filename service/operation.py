@@ -123,7 +123,11 @@ def operation(
     with ExitStack() as stack:
         with unbroken():
             stack.enter_context(RunLock(journal.path, run))
-            stack.enter_context(structlog.contextvars.bound_contextvars(run=run, command=kind))
+            stack.enter_context(
+                structlog.contextvars.bound_contextvars(
+                    run=run, command=kind, database=str(database)
+                )
+            )
             close_abandoned(journal)
             if exclusive:
                 identity = register_database(journal, Path(database), run)

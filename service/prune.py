@@ -13,6 +13,7 @@ from pathlib import Path
 from junmai_svc.service.context import Context
 from junmai_svc.service.details import fitting
 from junmai_svc.service.logs import log
+from junmai_svc.service.one_history import require_one_history
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.publish import publish_intent
 from junmai_svc.service.retention import Candidate, Decision, Policies, Policy, decide
@@ -110,8 +111,10 @@ def prune(context: Context, policy: Policy | Policies) -> Pruned:
     lead to anything: then dropped snapshots go, and their bytes stay.
 
     Raises:
+        IntegrityError: the journal and a store tell two histories; nothing was deleted.
         JunmaiError: the store or the journal failed; what was not deleted yet is untouched.
     """
+    require_one_history(context)
     store = context.store
     with translated("tidy up in", store.url):
         store.tidy()

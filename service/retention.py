@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import PurePath
 
-from junmai_svc.storage.snapshots.manifest import Reason
+from junmai_svc.storage.snapshots.manifest import Reason, is_same_database
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,9 @@ class Policies:
     own: Mapping[PurePath, Policy] = field(default_factory=dict)
 
     def of(self, database: str) -> Policy:
-        """Return the policy for a database by the path in its manifests.
-
-        One that was given as a relative path is the database whose path ends like it.
-        """
-        path = PurePath(database)
-        if path.is_absolute() or not path.parts:
-            return self.own.get(path, self.usual)
-        ends = (p for key, p in self.own.items() if key.parts[-len(path.parts) :] == path.parts)
-        return next(ends, self.usual)
+        """Return the policy for a database by the path in its manifests."""
+        own = (policy for path, policy in self.own.items() if is_same_database(database, path))
+        return next(own, self.usual)
 
 
 @dataclass(frozen=True)

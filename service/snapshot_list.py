@@ -14,7 +14,6 @@ from junmai_svc.storage.errors import JunmaiError, NotFoundError
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.soundness import Soundness, fold_soundness
 from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Unreadable
-from junmai_svc.storage.snapshots.choosing import is_of
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def list_snapshots(
         except JunmaiError as problem:
             failed.append(StoreProblem(store.url, problem))
             continue
-        own = [each for each in good if database is None or is_of(each, database)]
+        own = [each for each in good if database is None or each.manifest.is_of(database)]
         damaged = known.damaged_in(store.url)
         read.append(InStore(store.url, store.layout, own, held, damaged, bad))
     if not read:

@@ -1,11 +1,20 @@
-"""The standard streams, which must be able to print any name."""
+"""The standard streams: a process may lack them, and they must be able to print any name."""
 
 import os
 import sys
 
 
-def print_any_name() -> None:
-    """Let stdout and stderr escape what their encoding lacks, as that of a Windows pipe may."""
+def ready_streams() -> None:
+    """Give the process the streams that it lacks, and let it print any name.
+
+    A program that a system starts without a console, as Windows starts pythonw, has none: what it
+    prints goes nowhere. An encoding that lacks a letter, as that of a Windows pipe may, has it
+    escaped.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # Opened for good, as the streams of the process are.
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -86,6 +86,7 @@ def store_again(
     for store, last in zip(context.stores, known, strict=True):
         manifest = msgspec.structs.replace(
             last.manifest,
+            original_path=str(source.resolve()),
             name=f"{source.stem}_backup_{when.strftime(STAMP)}",
             timestamp=when.strftime(STAMP),
             created_at=when.isoformat(timespec="microseconds"),

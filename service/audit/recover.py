@@ -13,17 +13,18 @@ from junmai_svc.checks.mirrored import gather
 from junmai_svc.checks.proof import Verdicts
 from junmai_svc.service.audit.epoch import OpenJournal, Recovery, begin_epoch
 from junmai_svc.storage.errors import IntegrityError, NotFoundError, UsageError
-from junmai_svc.storage.journal import events
+from junmai_svc.storage.journal.catching_up import catch_up
 from junmai_svc.storage.journal.checkpoint import Checkpoint, origin_of
 from junmai_svc.storage.journal.comparing import first_difference
 from junmai_svc.storage.journal.failures import translated
-from junmai_svc.storage.journal.journal_file import looking_at
+from junmai_svc.storage.journal.journal import Journal
+from junmai_svc.storage.journal.journal_file import is_there, looking_at
 from junmai_svc.storage.journal.keyfile import open_key_file
-from junmai_svc.storage.journal.keyring import key_path
+from junmai_svc.storage.journal.keyring import key_beside, key_path
 from junmai_svc.storage.journal.keys import VerifierKey
 from junmai_svc.storage.journal.mirror import Mirror
 from junmai_svc.storage.journal.pinning import journal_of, read_keys
-from junmai_svc.storage.journal.refilling import begin_again, refill
+from junmai_svc.storage.journal.refilling import begin_again, record_recovered
 from junmai_svc.storage.journal.rotations import trusted_through
 from junmai_svc.storage.snapshots.base import SnapshotStore
 
@@ -56,13 +57,17 @@ def recover(
         LockedError: something is going on in a journal that is to be put aside.
         JunmaiError: a store or the journal can't be used.
     """
-    if not path.exists():
+    if not is_there(path):
         found = _best(stores, *_known_by_key(path, key))
         begin_again(path, found.mirror.entries(0, found.checkpoint.size), found.checkpoint)
-        return _recovered(path, found, 0, open_journal)
+        with open_journal(path, False, None) as journal:
+            record_recovered(journal, 0, found.checkpoint, found.mirror.backend.url)
+            return _recovered(journal, found, found.checkpoint.size)
     with looking_at(path) as file:
         history = file.keys()
-        trusted = trusted_through(read_keys(key), history.rotations) if key else history.keys
+        trusted = [*history.keys, *key_beside(path, file.journal_id)]
+        if key:
+            trusted = trusted_through(read_keys(key), history.rotations)
         found = _best(stores, file.journal_id, trusted)
         examined = file.examine([found.checkpoint.size], fold=False)
         shared = min(examined.size, found.checkpoint.size)
@@ -102,9 +107,8 @@ def recover(
     if ours.size >= found.checkpoint.size:
         return Recovery("intact", ours.journal_id, ours.size, found.mirror.backend.url)
     with open_journal(path, False, None) as journal:
-        missing = found.mirror.entries(ours.size, found.checkpoint.size)
-        before = refill(journal, missing, found.checkpoint)
-    return _recovered(path, found, before, open_journal)
+        added = catch_up(journal, found.mirror, found.checkpoint)
+        return _recovered(journal, found, added)
 
 
 def _best(
@@ -144,21 +148,11 @@ def _known_by_key(path: Path, key: Path | None) -> tuple[str, Sequence[VerifierK
     return name.removeprefix(origin_of("")), [verifier]
 
 
-def _recovered(path: Path, found: _Mirrored, before: int, open_journal: OpenJournal) -> Recovery:
-    """Record that a journal was refilled."""
-    store = found.mirror.backend.url
-    size = found.checkpoint.size
-    with open_journal(path, False, None) as journal:
-        data = {
-            "store": store,
-            "from": before,
-            "to": size,
-            "root": found.checkpoint.root.hex(),
-        }
-        journal.append(
-            events.stream_name("journal", journal.journal_id),
-            events.event_type("journal", "recovered"),
-            data,
-            correlation=journal.journal_id,
-        )
-        return Recovery("recovered", journal.journal_id, size + 1, store, added=size - before)
+def _recovered(journal: Journal, found: _Mirrored, added: int) -> Recovery:
+    return Recovery(
+        "recovered",
+        journal.journal_id,
+        journal.head().size,
+        found.mirror.backend.url,
+        added=added,
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 from junmai_svc.service.configuration.file import Loaded
 from junmai_svc.service.context import StoreProblem, now
 from junmai_svc.service.settings import default_backup_dir
-from junmai_svc.service.stores import Named, open_store
+from junmai_svc.service.stores import Named, open_store, refuse_twice
 from junmai_svc.storage.errors import JunmaiError
 from junmai_svc.storage.snapshots.base import SnapshotStore
 
@@ -26,7 +26,12 @@ def named_for(journal: Path, stores: Sequence[Named], loaded: Loaded | None) -> 
 def opened(
     named: Sequence[Named], loaded: Loaded | None
 ) -> Iterator[tuple[list[SnapshotStore], list[StoreProblem]]]:
-    """Open stores; those that can't be are told of beside them."""
+    """Open stores; those that can't be are told of beside them.
+
+    Raises:
+        UsageError: a store is named twice.
+    """
+    refuse_twice(loaded, named)
     stores: list[SnapshotStore] = []
     down: list[StoreProblem] = []
     for each in named:

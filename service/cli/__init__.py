@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from junmai_svc.service.streams import print_any_name, reader_left
+from junmai_svc.service.streams import reader_left, ready_streams
 from junmai_svc.service.version import __version__
 
 _COMMANDS = {
@@ -108,7 +108,7 @@ def cli(
 
 def main() -> None:
     """Run the command line and end the process with the documented exit code."""
-    print_any_name()
+    ready_streams()
     try:
         code = cli.main(prog_name="junmai-svc", standalone_mode=False)
         sys.stdout.flush()

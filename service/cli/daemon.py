@@ -11,11 +11,10 @@ from junmai_svc.service.cli.command import (
     PATH,
     configuration,
     journal_option,
-    one_store,
     said_level,
-    store_options,
     with_json,
 )
+from junmai_svc.service.cli.naming import store_or_argument
 from junmai_svc.service.exits import DONE, FINDINGS
 
 if TYPE_CHECKING:
@@ -87,34 +86,45 @@ def install(
     """Write the file that makes this system run the daemon, and say the next command.
 
     Without an option it is for the system that this is. It holds paths only, and sets limits: low
-    priority, bounded memory, started again where it fails. A file that is there is replaced.
+    priority, bounded memory, started again where it fails. A file that is there is replaced. The
+    daemon gets the --journal, --log-file and --log-level of this call.
 
     \b
     junmai-svc --config config/junmai.toml daemon install --systemd
     junmai-svc --config config/junmai.toml daemon install --output -
     """
     from junmai_svc.service import report
-    from junmai_svc.service.daemon.setup import configured_path, install_file
+    from junmai_svc.service.daemon import setup
     from junmai_svc.service.install import units
+    from junmai_svc.service.progress import Silent
     from junmai_svc.service.report import daemon as report_daemon
 
     loaded = _configured(configuration(ctx))
     wanted = units.System(system) if system else units.system_of(sys.platform)
-    said = ctx.find_root().obj["journal"]
-    named = Path(said) if said else None
-    line = units.command_of(Path(sys.executable), configured_path(loaded), named, wanted)
+    common = ctx.find_root().obj
+    setup.set_up(loaded, _journal(ctx, loaded), Silent())  # what can't run is not installed
+    journal, log_file = (
+        Path(common[name]) if common[name] else None for name in ("journal", "log_file")
+    )
+    options = units.Options(
+        setup.configured_path(loaded),
+        journal,
+        setup.log_file_of(loaded, _journal(ctx, loaded), log_file, wanted),
+        said_level(ctx),
+    )
+    line = units.command_of(Path(sys.executable), options, wanted)
     unit = units.unit_for(wanted, line, Path.cwd(), Path.home())
     if output is not None and str(output) == "-":
         sys.stdout.buffer.write(unit.content)
         sys.stdout.flush()
         return DONE
-    path = install_file(unit, output)
+    path = setup.install_file(unit, output).absolute()
     view = {
         "run": None,
         "status": "written",
         "system": wanted.value,
         "path": str(path),
-        "next": unit.next.format(path),
+        "next": (unit.next if output is None else unit.elsewhere).format(path),
     }
     (report.show_json if as_json else report_daemon.show_installed)(view)
     return DONE
@@ -140,16 +150,14 @@ def status(ctx: click.Context, /, *, as_json: bool) -> int:
 
 
 @click.command(short_help="Restore into scratch and prove it.")
-@click.argument("store", required=False, metavar="[STORE]")
 @click.option("--database", metavar="NAME", help="Only this one, by its configured name or path.")
 @with_json
-@store_options
+@store_or_argument
 @click.pass_context
 def drill(
     ctx: click.Context,
     /,
     *,
-    store: str | None,
     database: str | None,
     stores: "list[Named]",
     as_json: bool,
@@ -172,8 +180,7 @@ def drill(
     from junmai_svc.service.report import daemon as report_daemon
     from junmai_svc.service.views.daemon import drill_exit, drill_view
 
-    named = one_store(store, stores)
-    done = drill_all(configuration(ctx), journal_option(ctx), named, database, for_terminal())
+    done = drill_all(configuration(ctx), journal_option(ctx), stores, database, for_terminal())
     view = drill_view(done)
     (report.show_json if as_json else report_daemon.show_drills)(view)
     return drill_exit(done)

@@ -10,10 +10,10 @@ import click
 from junmai_svc.service.cli.command import (
     configuration,
     journal_option,
-    stores_options,
     with_json,
 )
-from junmai_svc.service.exits import DONE, FINDINGS, STORAGE_UNAVAILABLE
+from junmai_svc.service.cli.naming import another_store, stores_or_argument
+from junmai_svc.service.exits import DONE, FINDINGS, stores_code
 
 if TYPE_CHECKING:
     from junmai_svc.service.configuration.file import Loaded
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 LIST = "list"
 LATEST = "latest"
 MOST_EXAMPLES = 1_000
-
-store_argument = click.argument("store", required=False, metavar="[STORE]")
 
 
 class _ListUnlessNamed(click.Group):
@@ -60,17 +58,15 @@ def snapshots() -> None:
 
 
 @snapshots.command(LIST, short_help="List snapshots; done where no command is named.")
-@store_argument
 @click.option(
     "--database", metavar="NAME", help="Only those of this configured database, in its stores."
 )
 @with_json
-@stores_options
+@stores_or_argument
 @click.pass_context
 def list_(
     ctx: click.Context,
     *,
-    store: str | None,
     stores: "list[Named]",
     database: str | None,
     as_json: bool,
@@ -83,7 +79,7 @@ def list_(
     from junmai_svc.service.wiring import journal_beside, reading_stores
 
     loaded, journal = configuration(ctx), journal_option(ctx)
-    named, path = _with_argument(store, stores), None
+    named, path = stores, None
     if database is not None:
         own, path = stores_of_database(loaded, database)
         named = named or own
@@ -93,14 +89,13 @@ def list_(
     ):
         found = list_snapshots(opened, down, known, path)
     (show_json if as_json else show_snapshots)(snapshots_view(found))
-    return STORAGE_UNAVAILABLE if found.failed else DONE
+    return stores_code(each.problem for each in found.failed)
 
 
 @snapshots.command(short_help="What changed from one snapshot to another?")
 @click.argument("before", metavar="A")
 @click.argument("after", metavar="B")
-@store_argument
-@click.option("--b-store", metavar="NAME|URL|FOLDER", help="The store of B, where it is another.")
+@another_store("--b-store", "b_store", "The store of B, where it is another.")
 @click.option(
     "--examples",
     type=click.IntRange(0, MOST_EXAMPLES),
@@ -110,16 +105,15 @@ def list_(
 )
 @click.option("--exit-code", is_flag=True, help="End with 3 where there is a difference.")
 @with_json
-@stores_options
+@stores_or_argument
 @click.pass_context
 def diff(
     ctx: click.Context,
     *,
     before: str,
     after: str,
-    store: str | None,
     stores: "list[Named]",
-    b_store: str | None,
+    b_store: "Named | None",
     examples: int,
     exit_code: bool,
     as_json: bool,
@@ -145,11 +139,11 @@ def diff(
     from junmai_svc.service.views.snapshots import diff_view
 
     loaded = configuration(ctx)
-    named = _with_argument(store, stores)
+    named = stores
     if not named:  # beside the one that is named by its file
         beside = folder_of(before) or folder_of(after)
         named = [Named(str(beside), is_folder=True)] if beside is not None else []
-    elsewhere = [Named(b_store)] if b_store is not None else named
+    elsewhere = [b_store] if b_store is not None else named
     with ExitStack() as stack:
         # `latest` is of the database that the other one is of, so the other one is found first.
         sides = [(before, named), (after, elsewhere)]
@@ -185,10 +179,3 @@ def _found(
                 raise
             raise down[0].problem from None
         yield found
-
-
-def _with_argument(positional: str | None, stores: "list[Named]") -> "list[Named]":
-    """The stores that are named, the one as an argument first."""
-    from junmai_svc.service.stores import Named
-
-    return [Named(positional), *stores] if positional is not None else stores

@@ -1,13 +1,14 @@
 """What is wrong between the values of a configuration whose form is right. Pure."""
 
-import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from junmai_svc.service.configuration.form import Configuration, StoreSection
 from junmai_svc.service.configuration.keys import Problem, nearest
 from junmai_svc.service.configuration.lines import Keys
 from junmai_svc.service.schedule import parse
+from junmai_svc.service.status.loopback import loopback_address
 from junmai_svc.storage.backends.locate import locate
 from junmai_svc.storage.backends.options import S3Options, check_endpoint
 from junmai_svc.storage.errors import UsageError
@@ -42,30 +43,18 @@ def s3_options(section: StoreSection) -> S3Options:
     )
 
 
-def listen_address(text: str) -> tuple[str, int] | None:
-    """Return the host and the port of `status.listen`; None where it says nowhere.
-
-    Raises:
-        UsageError: it is neither.
-    """
-    if not text:
-        return None
-    match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})", text, re.ASCII)
-    if match is None or int(match[2]) > 65_535:  # noqa: PLR2004  # the highest port
-        raise UsageError('It must be HOST:PORT, or ""', "Such as 127.0.0.1:8787 or [::1]:8787.")
-    return match[1].strip("[]"), int(match[2])
-
-
 def value_problems(configuration: Configuration) -> Iterator[Problem]:
     """Everything that does not fit together, in no order."""
     yield from _journal_problems(configuration.journal.url)
     for name, store in configuration.stores.items():
         yield from _store_problems(("stores", name), store)
+    yield from _same_stores(configuration)
     yield from _database_problems(configuration)
     for section in SCHEDULED:
         keys = (section, "schedule")
         yield from _tried(keys, _schedule, getattr(configuration, section).schedule)
-    yield from _tried(("status", "listen"), listen_address, configuration.status.listen)
+    if configuration.status.listen:
+        yield from _tried(("status", "listen"), loopback_address, configuration.status.listen)
 
 
 def _schedule(text: str) -> None:
@@ -116,6 +105,20 @@ def _store_problems(keys: Keys, store: StoreSection) -> Iterator[Problem]:
         if wrong:
             return
     yield from _tried((*keys, "kms_key_id"), s3_options, store)
+
+
+def _same_stores(configuration: Configuration) -> Iterator[Problem]:
+    """Of two that are one place each snapshot would be stored twice, and counted as two copies."""
+    seen: dict[tuple[str, str | None], str] = {}
+    for name, store in configuration.stores.items():
+        with suppress(UsageError):
+            place = locate(store.url).url, store.endpoint_url
+            if seen.setdefault(place, name) != name:
+                yield Problem(
+                    ("stores", name, "url"),
+                    f"the stores {seen[place]} and {name} are the same place",
+                    "Leave one of them out.",
+                )
 
 
 def _database_problems(configuration: Configuration) -> Iterator[Problem]:

@@ -218,8 +218,8 @@ class StatusSection(_Section, frozen=True):
         str,
         Meta(
             title='HOST:PORT, or ""',
-            description='HOST:PORT; "": nowhere. Whoever reaches it can read it, without a'
-            " password.",
+            description='127.0.0.1:PORT, localhost:PORT or [::1]:PORT; "": nowhere. Whoever can use'
+            " this machine can read it, without a password.",
         ),
     ] = "127.0.0.1:8787"
 

@@ -67,8 +67,12 @@ def run_parts(job: Job, parts: Sequence[Part]) -> list[Outcome]:
     """
     with structlog.contextvars.bound_contextvars(job=job.id):
         if job.together is not None:
-            return [_logged(each) for each in _all_of(job.together, parts)]
-        outcomes: list[Outcome] = []
+            databases = {part.database for part in parts}
+            named = _names(Part("", database=databases.pop())) if len(databases) == 1 else {}
+            with structlog.contextvars.bound_contextvars(**named):
+                outcomes = _all_of(job.together, parts)
+            return [_logged(each) for each in outcomes]
+        outcomes = []
         for part in parts:
             with structlog.contextvars.bound_contextvars(**_names(part)):
                 outcomes.append(_logged(_one(part)))
@@ -78,7 +82,8 @@ def run_parts(job: Job, parts: Sequence[Part]) -> list[Outcome]:
 
 
 def _names(part: Part) -> dict[str, str]:
-    named = {"database": part.database, "store": part.store}
+    """The names by which lines can be found; `database` and `store` are a path and an address."""
+    named = {"configured_database": part.database, "configured_store": part.store}
     return {key: value for key, value in named.items() if value is not None}
 
 

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from junmai_svc.service.configuration.file import Loaded
 from junmai_svc.service.context import now
@@ -30,6 +30,7 @@ from junmai_svc.service.notify.crier import Crier
 from junmai_svc.service.notify.messenger import Messenger
 from junmai_svc.service.notify.notices import Trouble
 from junmai_svc.service.notify.sending import Addresses
+from junmai_svc.service.one_history import configured_places, keep_one_history
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.wiring import open_journal
 from junmai_svc.storage.errors import JunmaiError
@@ -58,7 +59,14 @@ class Inside:
     journal: Path
 
 
-def nothing_beside(_inside: Inside) -> AbstractContextManager[object]:
+class Beside(Protocol):
+    """What runs beside the jobs, and has something to do now and then."""
+
+    def look_round(self) -> None:
+        """Do what is to be done by now, without waiting for anything."""
+
+
+def nothing_beside(_inside: Inside) -> AbstractContextManager[Beside | None]:
     """Return what does nothing as long as the daemon runs."""
     return nullcontext()
 
@@ -76,7 +84,7 @@ class Setup:
     addresses: Addresses
     remind: timedelta
     places: Mapping[str, Place]
-    beside: Callable[[Inside], AbstractContextManager[object]] = nothing_beside
+    beside: Callable[[Inside], AbstractContextManager[Beside | None]] = nothing_beside
 
 
 @dataclass
@@ -114,14 +122,16 @@ def run_daemon(
         setup = set_up(Stoppable(stop))
         stack.enter_context(only_one(journal))
         opened = stack.enter_context(open_journal(journal, create=True))
+        with configured_places(setup.loaded) as places:  # before anything is recorded
+            keep_one_history(opened, places())
         start = {"configuration": _path(setup), "jobs": _ids(setup.jobs)}
         this = stack.enter_context(operation(opened, "daemon", journal, start=start))
         running = _begin(journal, stop, this, setup)
         inside = Inside(lambda: running.loaded, running.memory, running.daemon.planned, journal)
         all_ended = False
         try:
-            with setup.beside(inside):
-                _serve(running, this, set_up)
+            with setup.beside(inside) as beside:
+                _serve(running, this, set_up, beside)
         finally:
             all_ended = running.daemon.close(STOP_SECONDS, time.sleep)
             running.crier.flush()
@@ -146,8 +156,9 @@ def _learn(running: _Running, journal: Journal) -> None:
         return
     for subject, place in running.places.items():
         when = running.backups.newest.get(place)
-        if when is not None and running.memory.learn(subject, when):
-            running.crier.went_well(subject, now())
+        heard = now()
+        if when is not None and running.memory.learn(subject, when, heard):
+            running.crier.went_well(subject, heard)
 
 
 def _path(setup: Setup) -> str:
@@ -201,7 +212,12 @@ def _begin(journal: Path, stop: Stop, this: Operation, setup: Setup) -> _Running
     return running
 
 
-def _serve(running: _Running, this: Operation, set_up: Callable[[Stoppable], Setup]) -> None:
+def _serve(
+    running: _Running,
+    this: Operation,
+    set_up: Callable[[Stoppable], Setup],
+    beside: Beside | None,
+) -> None:
     looked = -LOOK_SECONDS
     while running.stop.signum is None:
         # Short sleeps, as a handler can't wake a lock that is waited for, on some systems at all.
@@ -209,12 +225,15 @@ def _serve(running: _Running, this: Operation, set_up: Callable[[Stoppable], Set
         if running.stop.hung_up:
             running.stop.hung_up = False
             _reload(running, this, set_up)
+            looked = -LOOK_SECONDS  # at once
         if time.monotonic() - looked >= LOOK_SECONDS:
             looked = time.monotonic()
             _learn(running, this.journal)
             running.daemon.look_round()
             running.crier.flush()
             _write_note(running)
+            if beside is not None:
+                beside.look_round()
 
 
 def _reload(running: _Running, this: Operation, set_up: Callable[[Stoppable], Setup]) -> None:

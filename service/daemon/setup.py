@@ -13,7 +13,7 @@ from junmai_svc.service.daemon.job_building import build_jobs
 from junmai_svc.service.daemon.job_targets import Surroundings, path_of, places_of
 from junmai_svc.service.daemon.page import page_beside
 from junmai_svc.service.daemon.run import Setup
-from junmai_svc.service.install.units import Unit
+from junmai_svc.service.install.units import System, Unit
 from junmai_svc.service.notify.sending import Addresses, read_addresses
 from junmai_svc.service.progress import Progress
 from junmai_svc.service.settings import configured_journal, counted_from, default_journal
@@ -74,14 +74,31 @@ def configured_path(loaded: Loaded) -> Path:
     """Return the configuration's file, which a system's unit has to name.
 
     Raises:
-        UsageError: there is no file.
+        UsageError: there is no file, or variables say more than it.
     """
     if loaded.path is None:
         raise UsageError(
             "There is no configuration file, only variables",
             "Name a file with --config: the system starts the daemon without your variables.",
         )
+    if loaded.variables:
+        names = ", ".join(sorted(loaded.variables.values()))
+        raise UsageError(
+            f"The system starts the daemon without the variables {names}",
+            f"Put what they say into {loaded.path}, and unset them.",
+        )
     return loaded.path
+
+
+def log_file_of(loaded: Loaded, journal: Path, said: Path | None, system: System) -> Path | None:
+    """Return the log file that a unit names; None where the log goes where the system keeps it.
+
+    On Windows nobody keeps what a program says that has no console, so there it has a file: that of
+    the configuration, else one beside the journal.
+    """
+    if said is None and system is System.WINDOWS and not loaded.configuration.log.file:
+        return journal.with_name("junmai-svc.log")
+    return said
 
 
 def install_file(unit: Unit, output: Path | None) -> Path:

@@ -27,12 +27,14 @@ class System(StrEnum):
 class Unit:
     """A file for a system: its content, where it usually is, and the command to say next.
 
-    `next` has `{}` where the path of the file goes.
+    `next` has `{}` where the absolute path of the file goes, `elsewhere` too: it is for a file that
+    is not at its usual place.
     """
 
     content: bytes
     usual: PurePath
     next: str
+    elsewhere: str
 
 
 def unit_for(system: System, command: Sequence[str], folder: PurePath, home: PurePath) -> Unit:
@@ -43,29 +45,43 @@ def unit_for(system: System, command: Sequence[str], folder: PurePath, home: Pur
     if system is System.SYSTEMD:
         usual = home / ".config" / "systemd" / "user" / f"{NAME}.service"
         then = f"systemctl --user daemon-reload && systemctl --user enable --now {NAME}"
-        return Unit(systemd_unit(command, folder), usual, then)
+        return Unit(
+            systemd_unit(command, folder), usual, then, 'systemctl --user enable --now "{}"'
+        )
     if system is System.LAUNCHD:
         usual = home / "Library" / "LaunchAgents" / f"{LABEL}.plist"
         then = 'launchctl bootstrap gui/$(id -u) "{}"'
-        return Unit(launchd_plist(command, folder), usual, then)
+        return Unit(launchd_plist(command, folder), usual, then, then)
     then = f'schtasks /Create /TN {NAME} /XML "{{}}" && schtasks /Run /TN {NAME}'
-    return Unit(windows_task(command, folder), folder / f"{NAME}.xml", then)
+    return Unit(windows_task(command, folder), folder / f"{NAME}.xml", then, then)
 
 
-def command_of(
-    python: Path, configuration: Path, journal: Path | None, system: System
-) -> list[str]:
+@dataclass(frozen=True)
+class Options:
+    """What the daemon is started with; paths of any kind, None for what is not said."""
+
+    configuration: Path
+    journal: Path | None = None
+    log_file: Path | None = None
+    log_level: str | None = None
+
+
+def command_of(python: Path, options: Options, system: System) -> list[str]:
     """Return the command line that runs the daemon, all paths absolute."""
-    program = (
-        python.absolute()
-    )  # not resolved: a link in a virtual environment is what makes it one
+    # Not resolved: a link in a virtual environment is what makes it one.
+    program = python.absolute()
     quiet = program.with_name("pythonw.exe")
     if system is System.WINDOWS and quiet.exists():
         program = quiet  # no console window
-    named = ["--config", str(configuration.absolute())]
-    if journal is not None:
-        named += ["--journal", str(journal.absolute())]
-    return [str(program), "-m", "junmai_svc.service", *named, "daemon", "run"]
+    paths = {
+        "--config": options.configuration,
+        "--journal": options.journal,
+        "--log-file": options.log_file,
+    }
+    said = [word for name, path in paths.items() if path for word in (name, str(path.absolute()))]
+    if options.log_level is not None:
+        said += ["--log-level", options.log_level]
+    return [str(program), "-m", "junmai_svc.service", *said, "daemon", "run"]
 
 
 def system_of(platform: str) -> System:

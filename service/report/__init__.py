@@ -67,12 +67,14 @@ def without_warnings() -> Iterator[None]:
         _warnings[0] = before
 
 
-def show_warning(text: str) -> None:
+def show_warning(text: str, hint: str = "") -> None:
     """Say on stderr what is not as it should be, though the command did what it was asked for."""
     if not _warnings[0]:
         return
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(Text.assemble(("Warning: ", "bold yellow"), printable(text)))
+    if hint:
+        console.print(Text.assemble(("Hint:    ", "bold"), printable(hint)))
 
 
 def show_begun(journal: str, public_key: str, key_file: str) -> None:

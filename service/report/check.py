@@ -63,15 +63,17 @@ def looked_at(view: View) -> Iterable[RenderableType]:
 
 def _finding(finding: View) -> Iterable[RenderableType]:
     yield Text(_cut(finding["key"]), "bold red")
-    yield Padding(Text(_cut(finding["message"])), _INDENTED)
+    yield Padding(Text(_cut(finding["message"])), _INDENTED, expand=False)
     hits = finding["snapshots"]
     if not hits:
-        yield Padding(Text("no snapshot needs it"), _INDENTED)
+        yield Padding(Text("no snapshot needs it"), _INDENTED, expand=False)
     for hit in hits[:SHOWN_HITS]:
         where = f": bytes {_ranges(hit['ranges'])} of {hit['database']}" if hit["ranges"] else ""
-        yield Padding(Text(f"{hit['snapshot']}{where}"), _INDENTED)
+        yield Padding(Text(f"{hit['snapshot']}{where}"), _INDENTED, expand=False)
     if len(hits) > SHOWN_HITS:
-        yield Padding(Text(f"and {len(hits) - SHOWN_HITS:,} more snapshots"), _INDENTED)
+        yield Padding(
+            Text(f"and {len(hits) - SHOWN_HITS:,} more snapshots"), _INDENTED, expand=False
+        )
 
 
 def _cut(text: str) -> str:

@@ -1,7 +1,7 @@
 """What people see of the daemon, of drills and of notifications."""
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from junmai_svc.service.printable import printable
@@ -27,7 +27,7 @@ def _state(word: str | None) -> Text:
 
 
 def _moment(text: str | None) -> str:
-    return text[:16].replace("T", " ") if text else ""
+    return text[:19].replace("T", " ") if text else ""
 
 
 def show_status(view: View) -> None:
@@ -37,16 +37,22 @@ def show_status(view: View) -> None:
     console.print(Text("Daemon  ") + _state(view["status"]))
     if view["pid"]:
         console.print(f"        process {view['pid']}, since {_moment(view['since'])} UTC")
-    table = Table("what", "last", "when (UTC)", "next (UTC)", box=None, pad_edge=False)
+    table = Table(Column("what", min_width=20, overflow="fold"), box=None, pad_edge=False)
+    for heading in ("last", "when (UTC)", "next (UTC)"):
+        table.add_column(heading, no_wrap=True)
+    failed: list[tuple[str, str]] = []
     for job in view["jobs"]:
         rows = job["parts"] or [{"subject": job["job"], "outcome": None, "finished": None}]
         for part in rows:
             finished, following = _moment(part["finished"]), _moment(job["next"])
             table.add_row(part["subject"], _state(part["outcome"]), finished, following)
             if part.get("message"):
-                table.add_row(Text(f"  {part['message']}", style="red"))
+                failed.append((part["subject"], part["message"]))
     if view["jobs"]:
         console.print(table)
+    # Below the table, where there is the whole width for them.
+    for subject, message in failed:
+        console.print(Text.assemble("\n", (subject, "bold"), ": ", (message, "red")))
 
 
 def show_drills(view: View) -> None:

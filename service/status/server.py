@@ -26,6 +26,7 @@ from typing import Any, Self
 from junmai_svc.service.logs import log
 from junmai_svc.service.printable import printable
 from junmai_svc.service.status.fold import Status
+from junmai_svc.service.status.loopback import LOOPBACK, loopback_address
 from junmai_svc.service.status.metrics import CONTENT_TYPE, render_metrics
 from junmai_svc.service.status.page import POLICY, render_page
 from junmai_svc.service.status.view import status_view
@@ -36,12 +37,10 @@ from junmai_svc.storage.errors import (
     LockedError,
     NotFoundError,
     StorageUnavailableError,
-    UsageError,
 )
 
 LARGEST_REQUEST = 16 << 10  # bytes, the headers included
 MOST_AT_ONCE = 64  # connections; a further one is closed
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 _RUN = re.compile(r"/runs/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:]+\]|[a-z0-9.-]+)(?::\d{1,5})?", re.IGNORECASE)
@@ -129,21 +128,6 @@ class StatusServer:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-
-
-def loopback_address(listen: str) -> tuple[str, int]:
-    """Return the host and port of HOST:PORT.
-
-    Raises:
-        UsageError: it is not of that form, or not this machine's loopback.
-    """
-    host, _, port = listen.rpartition(":")
-    if host not in LOOPBACK or not (port.isascii() and port.isdigit() and int(port) < 2**16):
-        raise UsageError(
-            f"The status can't be served at {listen!r}",
-            "Give 127.0.0.1:PORT. Others reach it by a tunnel or a proxy with a login of its own.",
-        )
-    return host.strip("[]"), int(port)
 
 
 def _translated(error: OSError, listen: str) -> JunmaiError:

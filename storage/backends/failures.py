@@ -18,6 +18,7 @@ SPACE_HINT = "Free some space there and run the same command again; what was sto
 _ACCESS_HINT = "Check who owns the folder and its files, and run as a user who may use them."
 _AGAIN_HINT = "Check the disk; when it answers again, run the same command again."
 _IN_USE_HINT = "Close the program that has it open, and run the same command again."
+_FOLDER_HINT = "Something else stands where a folder should be; look at the path."
 _NAME_HINT = "Choose a shorter name, and none that is a folder of another."
 
 _NO_SPACE = {errno.ENOSPC, errno.EFBIG} | {
@@ -53,5 +54,5 @@ def from_os(error: OSError, doing: str) -> JunmaiError:
     if error.errno == errno.ENOENT:
         return NotFoundError(f"{what} ({error.filename})", "Check the path.")
     if error.errno in _MISPLACED:
-        return UsageError(what, _NAME_HINT)
+        return UsageError(what, _FOLDER_HINT if error.errno == errno.ENOTDIR else _NAME_HINT)
     return StorageUnavailableError(what, _AGAIN_HINT)

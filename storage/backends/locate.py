@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from junmai_svc.storage.backends.base import NOTHING_SEEN, Backend, Capabilities
 from junmai_svc.storage.backends.bucket import BucketBackend
@@ -74,4 +73,7 @@ def _folder(address: str) -> Path:
             f"{address[:200]!a} does not name a folder of this machine",
             "After file: come three slashes and the path: file:///srv/backups.",
         )
+    # Here, as it brings the whole of HTTP, which a path has no use for.
+    from urllib.request import url2pathname  # noqa: PLC0415
+
     return Path(url2pathname(parts.path))

@@ -66,6 +66,19 @@ def common_beginning(
         raise DivergedError("ROLLED BACK", held.size, message, LOST_HINT)
     if held.size > size:
         raise _shorter(journal, mirror, held, size)
+    return require_beginning(journal, mirror, held, remembered)
+
+
+def require_beginning(
+    journal: Journal, mirror: Mirror, held: Checkpoint, remembered: Published | None
+) -> Common:
+    """Return what a store holds, which is the beginning of a journal that is no shorter.
+
+    Raises:
+        DivergedError: it is not.
+        IntegrityError: the entries in the store are not those of its checkpoint.
+        JunmaiError: one of them can't be read.
+    """
     frontier = _frontier(journal, held.size, remembered)
     if frontier_root(frontier) != held.root:
         raise _differing(journal, mirror, held, held.size)
@@ -102,20 +115,34 @@ def first_difference(
 
 
 def _frontier(journal: Journal, size: int, remembered: Published | None) -> tuple[bytes, ...]:
-    if remembered is None or not is_untouched(journal, remembered):
+    if remembered is None or size < remembered.size or not is_untouched(journal, remembered):
         return tree_of(journal, size).frontier
     leaves = (leaf for step in proven(journal, remembered.size, size) for _, leaf in step)
     return grown_frontier(remembered.frontier, remembered.size, leaves)
 
 
-def _shorter(journal: Journal, mirror: Mirror, held: Checkpoint, size: int) -> IntegrityError:
+def went_another_way(
+    journal: Journal, mirror: Mirror, held: Checkpoint, size: int
+) -> DivergedError | None:
+    """Return how a journal of `size` events differs from a store that holds more, if it does.
+
+    Raises:
+        JunmaiError: one of them can't be read.
+    """
     found = first_difference(pairs(journal, 0, size), mirror, size)
-    if found is not None:
-        verdict = "EDITED" if found[0] == "EDITED" else "FORKED"
-        message = (
-            f"{journal.path} went on otherwise than {mirror.url}, which holds {held.size:,} events"
-        )
-        return DivergedError(verdict, found[1], message, RECOVER_HINT)
+    if found is None:
+        return None
+    verdict = "EDITED" if found[0] == "EDITED" else "FORKED"
+    message = (
+        f"{journal.path} went on otherwise than {mirror.url}, which holds {held.size:,} events"
+    )
+    return DivergedError(verdict, found[1], message, RECOVER_HINT)
+
+
+def _shorter(journal: Journal, mirror: Mirror, held: Checkpoint, size: int) -> DivergedError:
+    parted = went_another_way(journal, mirror, held, size)
+    if parted is not None:
+        return parted
     message = f"{journal.path} has {size:,} events, {mirror.url} has {held.size:,}"
     return DivergedError("TRUNCATED", size, message, RECOVER_HINT)
 

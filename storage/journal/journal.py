@@ -4,6 +4,7 @@ What is acknowledged stays: each append is one transaction, on disk when it retu
 taken under SQLite's write lock, so they have no gaps and never fork, whoever appends at once.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -19,8 +20,14 @@ from junmai_svc.storage.journal import entry, events, merkle, tables
 from junmai_svc.storage.journal.entry import Event, NewEvent
 from junmai_svc.storage.journal.failures import translated
 from junmai_svc.storage.journal.folding import Row, folded
-from junmai_svc.storage.journal.keyring import first_key
-from junmai_svc.storage.journal.opening import open_database
+from junmai_svc.storage.journal.keyring import (
+    first_key,
+    key_path,
+    load_key,
+    require_none_lost,
+)
+from junmai_svc.storage.journal.keys import VerifierKey
+from junmai_svc.storage.journal.opening import open_database, recognised
 from junmai_svc.storage.journal.projected import Projected
 from junmai_svc.storage.journal.reading import PAGE, Head, Reader, journal_id_of
 from junmai_svc.storage.journal.uuid7 import uuid7
@@ -63,6 +70,8 @@ class Journal:
         )
         self._update_head = tables.composed(database, models.head.update(size=0, frontier=b""))
         self._projected = Projected(database)
+        # The frontier after the newest event that was appended here, and that event.
+        self._newest: tuple[tuple[bytes, ...], Event] | None = None
         self._lock = threading.RLock()
 
     @classmethod
@@ -86,18 +95,21 @@ class Journal:
 
         Raises:
             NotFoundError: there is no journal and `create` is false, or no folder for it.
-            IntegrityError: the file is no journal, is damaged, or of a newer format.
+            IntegrityError: the file is no journal, is damaged, or of a newer format; or there is
+                none, and the key of one that was there.
             LockedError, AccessDeniedError, NoSpaceError, StorageUnavailableError: it can't be used.
         """
+        begun: list[VerifierKey] = []
 
         def begin(database: peewee.SqliteDatabase) -> None:
             journal_id = uuid7()
             fresh = cls(path, database, journal_id, _pseudonym(journal_id, actor), clock)
             head = tables.bound_to(database).head
             head.insert(journal_id=journal_id, size=0, frontier=b"").execute()
+            begun.append(first_key(path, journal_id).verifier)
             data = {
                 "journal": journal_id,
-                "public_key": str(first_key(path, journal_id).verifier),
+                "public_key": str(begun[0]),
                 "tool": tool_version,
                 "continues": continues,
             }
@@ -107,6 +119,10 @@ class Journal:
 
         path = path.absolute()
         with translated("open", path):
+            # In this order: of a journal that is just begun the key has its name last.
+            lost = create and os.path.lexists(key_path(path))
+            if lost and not recognised(path, busy_seconds):
+                require_none_lost(path)
             database = open_database(
                 path, begin=begin if create else None, busy_seconds=busy_seconds
             )
@@ -114,6 +130,8 @@ class Journal:
                 journal_id = journal_id_of(database, path)
                 journal = cls(path, database, journal_id, _pseudonym(journal_id, actor), clock)
                 journal._require_opened()
+                if begun:
+                    load_key(path, journal_id, begun[0])
             except BaseException:
                 database.close()
                 raise
@@ -274,10 +292,11 @@ class Journal:
         head = self._reader.head()
         size, frontier = head.size, head.frontier
         recorded, appended = [], []
+        newest = self._newest_of(head)
         for new in wanted:
             event = self._stored(new)
             if event is None:
-                event = self._insert(new, size)
+                event = newest = self._insert(new, size, newest)
                 frontier = merkle.frontier_append(frontier, size, event.leaf_hash)
                 size += 1
                 appended.append(event)
@@ -285,7 +304,18 @@ class Journal:
         if appended:
             self._update_head(size, merkle.frontier_bytes(frontier))
             self._projected.follow(head.size, appended, self.read)
+            self._newest = (frontier, appended[-1])
         return recorded
+
+    def _newest_of(self, head: Head) -> Event | None:
+        """Return the journal's newest event, if it is one that was appended here.
+
+        The frontier says so, which no other history has: this one's may have been taken back, and
+        somebody else's stand in its place.
+        """
+        if self._newest is None or self._newest[0] != head.frontier:
+            return None
+        return self._newest[1] if self._newest[1].position + 1 == head.size else None
 
     def _stored(self, new: NewEvent) -> Event | None:
         """Return the event that has the new one's id already, if it has the same content."""
@@ -302,8 +332,11 @@ class Journal:
             )
         return stored
 
-    def _insert(self, new: NewEvent, position: int) -> Event:
-        last = self._reader.last(new.stream)
+    def _insert(self, new: NewEvent, position: int, newest: Event | None) -> Event:
+        """Append one event; `newest` is the journal's newest one, where it need not be read."""
+        last = newest
+        if last is None or last.stream != new.stream:
+            last = self._reader.last(new.stream)
         version = last.version if last else 0
         if new.expected_version is not None and new.expected_version != version:
             raise JournalConflictError(

@@ -17,7 +17,7 @@ from junmai_svc.storage.journal.failures import DAMAGED_HINT, translated
 from junmai_svc.storage.journal.journal import BUSY_SECONDS
 from junmai_svc.storage.journal.keyring import KeyHistory, key_history
 from junmai_svc.storage.journal.merkle import frontier_from, frontier_root
-from junmai_svc.storage.journal.opening import examining
+from junmai_svc.storage.journal.opening import examining, recognised
 from junmai_svc.storage.journal.stored import Pair
 from junmai_svc.storage.journal.tables import differing_triggers
 from junmai_svc.storage.journal.upcasting import upcast
@@ -87,6 +87,16 @@ class JournalFile:
             upto = min(begin + STEP, end)
             yield self._connection.execute(_PAIRS, (begin, upto)).fetchall()
             begin = upto
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether there is a journal; an empty file, such as a dead run leaves, is none.
+
+    Raises:
+        JunmaiError: as `looking_at`.
+    """
+    with translated("read", path):
+        return path.exists() and recognised(path.absolute(), BUSY_SECONDS)
 
 
 @contextmanager

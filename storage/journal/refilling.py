@@ -1,6 +1,7 @@
 """Putting entries back that a journal has lost, byte for byte as a store kept them.
 
-All of them come in one transaction, and only if the tree then is the one that was signed.
+All of them come in one transaction, and only if the tree then is the one that was signed; that they
+came is on record with them.
 """
 
 from collections.abc import Iterable
@@ -8,8 +9,8 @@ from pathlib import Path
 
 import peewee
 
-from junmai_svc.storage.errors import IntegrityError
-from junmai_svc.storage.journal import entry, merkle
+from junmai_svc.storage.errors import IntegrityError, JournalConflictError
+from junmai_svc.storage.journal import entry, events, merkle
 from junmai_svc.storage.journal.checkpoint import Checkpoint
 from junmai_svc.storage.journal.failures import DAMAGED_HINT, translated
 from junmai_svc.storage.journal.journal import BUSY_SECONDS, Journal
@@ -19,20 +20,40 @@ from junmai_svc.storage.journal.tables import Tables, bound_to, composed
 Entries = Iterable[list[bytes]]
 
 
-def refill(journal: Journal, entries: Entries, signed: Checkpoint) -> int:
-    """Append what a journal lacks of a signed tree; return how many events it had.
+def refill(journal: Journal, begin: int, entries: Entries, signed: Checkpoint, store: str) -> None:
+    """Append what a journal of `begin` events lacks of a signed tree, and record that it was.
 
-    `entries` are those behind the journal's last one.
+    `entries` are those from position `begin` on, as `store` keeps them.
 
     Raises:
+        JournalConflictError: it does not have `begin` events any more; nothing was written.
         IntegrityError: they do not make the tree that was signed; nothing was written.
         JunmaiError: as `Journal.append`.
     """
-    head = journal.head()
     with journal.within("refill", writing=True):
+        head = journal.head()
+        if head.size != begin:
+            raise JournalConflictError(
+                f"The journal {journal.path} has {head.size:,} events, not {begin:,}",
+                "Somebody else appended to it; look at it again.",
+            )
         fill = _Filling(journal.path, journal.journal_id, journal.tables)
         fill(head.size, head.frontier, entries, signed)
-    return head.size
+        record_recovered(journal, begin, signed, store)
+
+
+def record_recovered(journal: Journal, begin: int, signed: Checkpoint, store: str) -> None:
+    """Record that a journal of `begin` events was refilled from a store.
+
+    Raises:
+        JunmaiError: as `Journal.append`.
+    """
+    journal.append(
+        events.stream_name("journal", journal.journal_id),
+        events.event_type("journal", "recovered"),
+        {"store": store, "from": begin, "to": signed.size, "root": signed.root.hex()},
+        correlation=journal.journal_id,
+    )
 
 
 def begin_again(path: Path, entries: Entries, signed: Checkpoint) -> None:

@@ -6,6 +6,7 @@ from pathlib import PurePath
 
 from junmai_svc.storage.errors import NotFoundError
 from junmai_svc.storage.snapshots.base import Snapshot
+from junmai_svc.storage.snapshots.manifest import is_same_database
 
 SHOWN_DATABASES = 10
 
@@ -35,7 +36,7 @@ def newest(
     for each in snapshots:
         if each.manifest.reason.is_undo or (at is not None and each.manifest.taken > at):
             continue
-        if database is not None and is_of(each, database):
+        if database is not None and each.manifest.is_of(database):
             return each
         candidates.append(each)
     until = f" up to {at:%Y-%m-%d %H:%M:%S} UTC" if at else ""
@@ -52,14 +53,6 @@ def newest(
     return max(candidates, key=lambda each: (each.manifest.taken, each.name))
 
 
-def is_of(snapshot: Snapshot, database: PurePath) -> bool:
-    """Whether a snapshot is of the database of this path.
-
-    One that was given as a relative path is the database whose path ends like it. Pure.
-    """
-    return _is_same(PurePath(snapshot.manifest.original_path), database)
-
-
 def is_named(snapshot: Snapshot, database: PurePath) -> bool:
     """Whether a snapshot is of a database of the same file name."""
     return snapshot.manifest.database_name == database.name
@@ -73,21 +66,14 @@ def missing(reference: str, where: str) -> NotFoundError:
     )
 
 
-def _is_same(path: PurePath, database: PurePath) -> bool:
-    if path.is_absolute():
-        return path == database
-    return bool(path.parts) and database.parts[-len(path.parts) :] == path.parts
-
-
 def _databases(snapshots: Iterable[Snapshot]) -> list[str]:
     """The paths of the databases that snapshots are of, each once, however it was given."""
-    paths = sorted({each.manifest.original_path for each in snapshots})
-    pure = [PurePath(path) for path in paths]
-    return [
-        path
-        for path, own in zip(paths, pure, strict=True)
-        if not any(own != other and _is_same(own, other) for other in pure)
-    ]
+    found: list[str] = []
+    # The longest first: a relative path is that of one which ends like it.
+    for path in sorted({each.manifest.original_path for each in snapshots}, key=len, reverse=True):
+        if not any(is_same_database(path, PurePath(other)) for other in found):
+            found.append(path)
+    return sorted(found)
 
 
 def _ambiguous(paths: list[str], database: PurePath | None, where: str) -> NotFoundError:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated
 
 import msgspec
@@ -111,6 +111,23 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     def database_name(self) -> str:
         """The file name of the database that it is a snapshot of."""
         return re.split(r"[/\\]", self.original_path)[-1]
+
+    def is_of(self, database: PurePath) -> bool:
+        """Tell whether it is a snapshot of this database; see `is_same_database`."""
+        return is_same_database(self.original_path, database)
+
+
+def is_same_database(recorded: str, database: PurePath) -> bool:
+    """Tell whether a path that a manifest has is that of a database.
+
+    Manifests hold whole paths, without links. One that holds a relative path, as the replaced
+    tool's do, is of the database whose path ends like it; and so is a `database` that is relative.
+    """
+    path = PurePath(recorded)
+    if path.is_absolute() and database.is_absolute():
+        return path == database
+    end, whole = sorted((path.parts, database.parts), key=len)
+    return bool(end) and whole[-len(end) :] == end
 
 
 def encode(manifest: Manifest) -> bytes:

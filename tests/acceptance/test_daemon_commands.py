@@ -83,6 +83,36 @@ def test_install_writes_what_parses_and_says_what_to_do_next(
     assert program(*arguments, "-").out.encode(errors="surrogateescape") == content
 
 
+def test_install_carries_over_what_was_said_and_names_a_file_that_is_not_where_it_is_looked_for(
+    program: Program, configured: Path
+) -> None:
+    output = program.folder / "u.service"
+    said = ("--config", configured, "--log-file", "d.log", "--log-level", "debug")
+    installed = program(*said, "daemon", "install", "--systemd", "--output", "u.service", "--json")
+    command = output.read_text(encoding="utf-8")
+    assert f'"--log-file" "{program.folder / "d.log"}" "--log-level" "debug"' in command
+    assert installed.json["next"] == f'systemctl --user enable --now "{output}"'
+
+
+def test_on_windows_the_log_has_a_file_as_nobody_else_keeps_it(
+    program: Program, configured: Path
+) -> None:
+    arguments = ("--config", configured, "daemon", "install", "--windows", "--output")
+    program(*arguments, "task.xml")
+    task = (program.folder / "task.xml").read_bytes().decode("utf-16")
+    assert "--log-file" in task
+    assert "junmai-svc.log" in task
+
+
+def test_what_can_not_run_is_not_installed(program: Program, configured: Path) -> None:
+    install = ("--config", configured, "daemon", "install", "--systemd", "--output", "u.service")
+    variable = {"JUNMAI_JOURNAL_URL": str(program.folder / "other.db")}
+    assert "JUNMAI_JOURNAL_URL" in program(*install, code=2, env=variable).message
+    configured.write_text('[prune]\nschedule = ""\n', encoding="utf-8")
+    assert "Nothing is configured to run" in program(*install, code=2).message
+    assert not (program.folder / "u.service").exists()
+
+
 def test_install_needs_a_file_to_name(program: Program, source: Path) -> None:
     del source
     refused = program("daemon", "install", code=2)

@@ -204,9 +204,9 @@ def test_a_store_that_can_not_be_used_stops_no_other_store(installation: Install
     running.send_signal(signal.SIGTERM)
     assert ended(running) == 0
     failed = installation.lines("job.failed")
-    assert {line["store"] for line in failed} == {"blocked"}
+    assert {line["configured_store"] for line in failed} == {"blocked"}
     done = installation.lines("job.done")
-    assert {line["store"] for line in done} == {"local"}
+    assert {line["configured_store"] for line in done} == {"local"}
 
 
 @posix

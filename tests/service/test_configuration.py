@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from junmai_svc.service.configuration.checks import listen_address
 from junmai_svc.service.configuration.file import Loaded, load
 from junmai_svc.service.configuration.form import (
     Configuration,
@@ -242,7 +241,7 @@ path = "one.db"
         ('overdue_after = "soon"\n', 8, "must be a duration", ""),
         ('[prune]\nschedule = "0 24 * * *"\n', 9, "hour", "every 15m"),
         ('[publish]\nschedule = "every 0m"\n', 9, "no schedule", "every 15m"),
-        ('[status]\nlisten = "8787"\n', 9, "HOST:PORT", "127.0.0.1:8787"),
+        ('[status]\nlisten = "8787"\n', 9, "can't be served at '8787'", "127.0.0.1:PORT"),
         ('[journal]\nurl = "postgresql://host/x"\n', 9, "not built", "sqlite:///"),
         ('[stores.c]\nurl = "x"\nregion = "y"\n', 10, "for stores on S3 only", ""),
         ('[stores.c]\nurl = "s3://bucket/x"\nkms_key_id = "y"\n', 10, "KMS", ""),
@@ -374,22 +373,11 @@ retention = { keep_last = 9 }
     assert said == Policy(timedelta(days=2), keep_last=9, keep_daily=4)
 
 
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        ("", None),
-        ("127.0.0.1:8787", ("127.0.0.1", 8787)),
-        ("[::1]:0", ("::1", 0)),
-        ("localhost:65535", ("localhost", 65_535)),
-    ],
-)
-def test_where_to_listen_is_read(text: str, address: tuple[str, int] | None) -> None:
-    assert listen_address(text) == address
-
-
-@pytest.mark.parametrize(
-    "text", ["8787", ":8787", "host:", "host:65536", "a b:1", "u@h:1", "::1:1"]
-)
-def test_what_is_no_place_to_listen_is_refused(text: str) -> None:
-    with pytest.raises(UsageError):
-        listen_address(text)
+@pytest.mark.parametrize("listen", ["0.0.0.0:8787", "8787", "host:65536", "u@h:1"])
+def test_a_place_to_listen_that_the_daemon_refuses_is_no_configuration(
+    tmp_path: Path, listen: str
+) -> None:
+    path = written(tmp_path, f'[status]\nlisten = "{listen}"\n')
+    with pytest.raises(UsageError, match=rf"line 2: The status can't be served at '{listen}'"):
+        loaded(path)
+    assert loaded(written(tmp_path, '[status]\nlisten = ""\n')).configuration.status.listen == ""

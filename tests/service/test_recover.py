@@ -207,13 +207,40 @@ def test_a_rotation_cut_short_before_the_key_got_its_name_is_finished(scene: Sce
     assert passes(scene)
 
 
-def test_the_key_of_a_journal_that_is_gone_is_kept_when_a_new_one_begins(scene: Scene) -> None:
-    old = key_path(scene.path).read_bytes()
+@pytest.mark.parametrize("left", [None, b""], ids=["gone", "empty"])
+def test_no_new_journal_begins_where_the_key_of_one_that_is_gone_lies(
+    scene: Scene, left: bytes | None
+) -> None:
+    before = entries(scene)
     scene.path.unlink()
+    if left is not None:
+        scene.path.write_bytes(left)
+    for _ in range(2):
+        with pytest.raises(IntegrityError, match="is gone") as refused, scene.journal():
+            pass
+        assert "audit recover" in refused.value.hint
+    assert scene.path.exists() == (left is not None)
+    assert recover(scene).added == 16
+    assert entries(scene)[:-1] == before
+    assert passes(scene)
+
+
+def test_with_its_key_put_away_a_new_journal_begins(scene: Scene) -> None:
+    scene.path.unlink()
+    key_path(scene.path).rename(scene.folder / "old.key")
+    assert len(entries(scene)) == 1
+
+
+def test_an_older_copy_is_refilled_also_over_a_key_that_was_lost_since(scene: Scene) -> None:
+    """The key beside the journal is its own, though the copy has not heard of it yet."""
+    key_path(scene.path).unlink()
     with scene.journal() as journal:
-        assert history_of(journal).current is not None
-    assert key_path(scene.path).read_bytes() != old
-    assert scene.path.with_name("journal.db.key.1").read_bytes() == old
+        rotate_key(journal, lost="the disk died")
+    scene.publish()
+    before = entries(scene)
+    shutil.copy(scene.folder / "older.db", scene.path)
+    assert recover(scene).status == "recovered"
+    assert entries(scene)[:-1] == before
 
 
 def test_a_store_that_lost_what_it_had_is_published_to_again_for_a_reason(scene: Scene) -> None:

@@ -25,7 +25,6 @@ from junmai_svc.storage.errors import (
 from junmai_svc.storage.snapshots.base import Snapshot, Unreadable
 from junmai_svc.storage.snapshots.blocks.sealing import Unsealed
 from junmai_svc.storage.snapshots.cache import StoreCache
-from junmai_svc.storage.snapshots.choosing import is_of
 from junmai_svc.storage.snapshots.description import new_store_id
 from junmai_svc.storage.snapshots.manifest import STAMP, UNKNOWN, Manifest, Reason
 from junmai_svc.storage.snapshots.objects import ObjectStore
@@ -162,7 +161,7 @@ def test_a_store_that_fails_while_it_is_read_stops_no_other(tmp_path: Path) -> N
     ],
 )
 def test_a_snapshot_is_of_the_database_whose_path_it_has(path: str, belongs: bool) -> None:
-    assert is_of(snapshot(of=path), PurePosixPath("/home/data/junmai.db")) is belongs
+    assert snapshot(of=path).manifest.is_of(PurePosixPath("/home/data/junmai.db")) is belongs
 
 
 @pytest.mark.parametrize(("database", "listed"), [("/x/data/junmai.db", 1), ("/x/other.db", 0)])

@@ -3,16 +3,17 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from junmai_svc.service.streams import print_any_name
+from junmai_svc.service.streams import ready_streams
 
 SCRIPT = """
 import sys
 from junmai_svc.service import report
-from junmai_svc.service.streams import print_any_name
-print_any_name()
+from junmai_svc.service.streams import ready_streams
+ready_streams()
 report.show_hold({"status": "held", "snapshot": "写真 \\udcff"})
 print("写真", file=sys.stderr)
 """
@@ -33,7 +34,28 @@ def test_a_name_that_the_encoding_lacks_is_escaped(encoding: str) -> None:
 
 
 def test_streams_that_can_not_be_told_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such as those of a program that has none."""
-    monkeypatch.setattr(sys, "stdout", None)
-    monkeypatch.setattr(sys, "stderr", object())
-    print_any_name()
+    stream = object()
+    monkeypatch.setattr(sys, "stderr", stream)
+    ready_streams()
+    assert sys.stderr is stream
+
+
+WITHOUT = """
+import runpy, sys
+sys.stdin = sys.stdout = sys.stderr = None
+sys.argv = ["junmai-svc", *sys.argv[1:]]
+runpy.run_module("junmai_svc.service", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["snapshots", "nowhere"]])
+def test_a_program_without_any_stream_ends_as_ever(arguments: list[str], tmp_path: Path) -> None:
+    """As pythonw.exe starts it."""
+    usual, without = (
+        subprocess.run(
+            [sys.executable, *command, *arguments], cwd=tmp_path, capture_output=True, check=False
+        )
+        for command in (("-m", "junmai_svc.service"), ("-c", WITHOUT))
+    )
+    assert without.returncode == usual.returncode
+    assert (without.stdout, without.stderr) == (b"", b"")

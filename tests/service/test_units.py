@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from junmai_svc.service.install.units import System, command_of, system_of, unit_for
+from junmai_svc.service.install.units import Options, System, command_of, system_of, unit_for
 from junmai_svc.service.install.windows import TASKS
 
 FOLDER = PurePosixPath("/srv/jun mai")
@@ -96,7 +96,7 @@ def test_the_windows_task_parses_and_is_never_ended_by_a_limit_of_time() -> None
 
 def test_the_command_is_absolute_and_keeps_the_virtual_environment(tmp_path: Path) -> None:
     python = tmp_path / "bin" / "python"
-    command = command_of(python, Path("junmai.toml"), Path("j.db"), System.SYSTEMD)
+    command = command_of(python, Options(Path("junmai.toml"), Path("j.db")), System.SYSTEMD)
     assert command[0] == str(python)
     assert command[command.index("--config") + 1] == str(Path.cwd() / "junmai.toml")
     assert command[command.index("--journal") + 1] == str(Path.cwd() / "j.db")

@@ -154,6 +154,39 @@ def test_the_events_of_one_step_are_recorded_together_or_not_at_all(journal: Jou
     assert journal.append_all([]) == []
 
 
+def append_and_take_back(journal: Journal) -> None:
+    with journal.within("append to", writing=True):
+        assert journal.append_all([copied(1)])[0].position == 2
+        raise ZeroDivisionError
+
+
+def test_what_was_taken_back_is_not_taken_for_the_newest_event(
+    opened: Callable[..., Journal],
+) -> None:
+    """Also where somebody else's event stands in its place, so that the journal has its length."""
+    one, other = opened(), opened()
+    begin(one)
+    with pytest.raises(ZeroDivisionError):
+        append_and_take_back(one)
+    other_stream = stream_name("migration", uuid7())
+    begin(other, other_stream)
+    event = one.append_all([copied(1)])[0]
+    assert (event.position, event.version) == (3, 2)
+    assert [each.version for each in one.read(STREAM)] == [1, 2]
+
+
+def test_two_that_append_in_turn_to_one_stream_keep_its_order(
+    opened: Callable[..., Journal],
+) -> None:
+    one, other = opened(), opened()
+    begin(one)
+    versions = [journal.append_all([copied()])[0].version for journal in (other, one, one, other)]
+    assert versions == [2, 3, 4, 5]
+    other.append(STREAM, VERIFIED, {}, correlation=RUN)
+    with pytest.raises(JournalConflictError, match="ended"):
+        one.append_all([copied()])
+
+
 @pytest.mark.parametrize("event_id", ["", "1", "0190163D-8694-739B-AEA5-966C26F8AD91"])
 def test_an_id_is_a_uuid_in_its_usual_form(journal: Journal, event_id: str) -> None:
     begin(journal)
@@ -268,8 +301,9 @@ def test_a_head_that_disagrees_with_the_events_stops_appending(
 ) -> None:
     begin(journal)
     tamper("DELETE FROM event WHERE position = 1")
-    with pytest.raises(IntegrityError, match="next position"):
-        begin(journal)
+    for new in (copied(), NewEvent(stream_name("migration", uuid7()), REQUESTED, {}, RUN)):
+        with pytest.raises(IntegrityError, match="next position"):
+            journal.append_all([new])
 
 
 def test_threads_may_share_one_journal(journal: Journal) -> None:
