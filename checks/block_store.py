@@ -12,16 +12,13 @@ from dataclasses import dataclass, field
 
 from junmai_svc.checks.store_report import Hit, StoreFinding, merged
 from junmai_svc.storage.errors import IntegrityError, JunmaiError, NotFoundError
-from junmai_svc.storage.snapshots.base import SnapshotStore
 from junmai_svc.storage.snapshots.blocks.digesting import BLOCK_BYTES
 from junmai_svc.storage.snapshots.blocks.examining import Damage, examine_pack, ranges_hit
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
 from junmai_svc.storage.snapshots.blocks.maps import ImageMap
-from junmai_svc.storage.snapshots.blocks.packs import MOST_BLOCKS, Footer, PackRef, read_footer
+from junmai_svc.storage.snapshots.blocks.packs import MOST_BLOCKS, PackRef, read_footer
 from junmai_svc.storage.snapshots.blocks.places import PACKS, map_object, pack_object
-from junmai_svc.storage.snapshots.blocks.proving import Digests
 from junmai_svc.storage.snapshots.manifest import LARGEST_MANIFEST, Manifest
-from junmai_svc.storage.snapshots.objects import ObjectStore
 from junmai_svc.storage.snapshots.opening import open_manifest
 
 FETCHES = 4
@@ -82,58 +79,39 @@ def look(images: BlockImages) -> Structure:
     return found
 
 
-def blocks_of(store: SnapshotStore) -> BlockImages | None:
-    """The blocks of a store that has them."""
-    images = store.images if isinstance(store, ObjectStore) else None
-    return images if isinstance(images, BlockImages) else None
-
-
-def compare_packs(structure: Structure) -> list[Damage]:
-    """Hold the packs that maps name against those that are stored; none is read."""
-    found = (_against_maps(structure, name) for name in sorted(structure.needed))
-    return [damage for damage in found if damage is not None]
-
-
-def _against_maps(structure: Structure, name: str) -> Damage | None:
-    size = structure.stored.get(name)
-    if size is None:
-        return Damage(name, f"Pack {name} is gone", EVERY_BLOCK)
-    if any(ref.size != size for ref in structure.needed.get(name, ())):
-        text = f"Pack {name} has {size:,} bytes, not those of its maps"
-        return Damage(name, text, EVERY_BLOCK)
-    return None
-
-
 def examine_packs(
     images: BlockImages,
     structure: Structure,
     chosen: Collection[str],
     tick: Callable[[int], None] | None,
-    digests: Digests | None = None,
 ) -> list[Damage]:
     """Look at every pack, and read all of the chosen ones; return what is wrong with which.
 
-    `tick` receives the bytes of the chosen ones as they are read, `digests` the good footers.
+    `tick` receives the bytes of the chosen ones as they are read.
 
     Raises:
         JunmaiError: the store can't be read.
     """
 
     def examine(name: str) -> Damage | None:
-        found = _against_maps(structure, name)
-        if found is not None:
-            return found
-        refs, size = structure.needed.get(name, set()), structure.stored[name]
+        refs = structure.needed.get(name, set())
+        size = structure.stored.get(name)
+        if size is None:
+            return Damage(name, f"Pack {name} is gone", EVERY_BLOCK)
+        if any(ref.size != size for ref in refs):
+            return Damage(
+                name, f"Pack {name} has {size:,} bytes, not those of its maps", EVERY_BLOCK
+            )
         try:
             if name in chosen:
-                damage = _examined(images, name, size)
+                damage = examine_pack(name, size, images.read_range, images.seal)
                 if tick is not None:
                     tick(size)
                 if damage is not None:
                     return damage
-            footers = _footers(images, name, size, refs)
-            if digests is not None:
-                digests.add(footers[0])
+            counts: set[int | None] = {ref.blocks for ref in refs}
+            for blocks in counts or {None}:
+                read_footer(name, size, images.read_range, images.seal, blocks)
         except NotFoundError:
             return Damage(name, f"Pack {name} is gone", EVERY_BLOCK)
         except IntegrityError as error:
@@ -174,21 +152,6 @@ def byte_ranges(image_map: ImageMap, damage: Damage) -> tuple[range, ...]:
         range(hit.start * BLOCK_BYTES, min(hit.stop * BLOCK_BYTES, image_map.size))
         for hit in merged(ranges_hit(image_map, damage))
     )
-
-
-def _examined(images: BlockImages, name: str, size: int) -> Damage | None:
-    """What is wrong with a pack at two looks: it may only have been read wrong."""
-    damage = examine_pack(name, size, images.read_range, images.seal)
-    return damage and examine_pack(name, size, images.read_range, images.seal)
-
-
-def _footers(images: BlockImages, name: str, size: int, refs: Collection[PackRef]) -> list[Footer]:
-    """The footer of a pack, once for each number of blocks that maps say it has."""
-    counts: set[int | None] = {ref.blocks for ref in refs}
-    return [
-        read_footer(name, size, images.read_range, images.seal, blocks)
-        for blocks in counts or {None}
-    ]
 
 
 def _manifest(images: BlockImages, name: str) -> Manifest | JunmaiError | None:

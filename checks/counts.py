@@ -35,7 +35,6 @@ def check(pair: Pair, table: TablePair) -> CheckResult:
                 actual=f"{after} rows",
                 hint=HINT,
                 message="Record count mismatch",
-                of_row=False,
             )
         )
     return CheckResult(

@@ -39,8 +39,7 @@ class StoreReport:
     """All that was found. `snapshots` are those whose manifests can be read.
 
     `objects` counts packs or images that were looked at, `read` the bytes that were read of them,
-    and `whole` says whether that is every byte. `notes` are no damage. `unproven` are snapshots of
-    which it was not seen that the bytes make their images.
+    and `whole` says whether that is every byte. `notes` are no damage.
     """
 
     snapshots: tuple[str, ...]
@@ -49,7 +48,6 @@ class StoreReport:
     whole: bool
     findings: tuple[StoreFinding, ...] = ()
     notes: tuple[str, ...] = ()
-    unproven: frozenset[str] = frozenset()
 
     @property
     def damaged(self) -> tuple[str, ...]:
@@ -59,8 +57,8 @@ class StoreReport:
     @property
     def sound(self) -> tuple[str, ...]:
         """The snapshots whose every byte was read and found right; none by a lesser look."""
-        others = {*self.damaged, *self.unproven}
-        return tuple(name for name in self.snapshots if self.whole and name not in others)
+        damaged = set(self.damaged)
+        return tuple(name for name in self.snapshots if self.whole and name not in damaged)
 
 
 def merged(ranges: Iterable[range]) -> Iterator[range]:

@@ -9,7 +9,7 @@ than what is there.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import msgspec
 
@@ -44,10 +44,9 @@ class Which:
 
     def fits(self, manifest: Manifest) -> bool:
         """Tell whether a snapshot is meant."""
-        if self.since is not None and manifest.taken < self.since:
-            return False
-        return self.database in {None, manifest.database_name} or manifest.is_of(
-            PurePath(self.database or "")
+        names = (manifest.database_name, manifest.original_path)
+        return (self.database is None or self.database in names) and (
+            self.since is None or manifest.taken >= self.since
         )
 
 

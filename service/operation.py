@@ -134,18 +134,16 @@ def operation(
                 take_lease(journal, identity, run)
                 stack.callback(_release, journal, identity, run)
         this = Operation(journal, kind, run, parent.correlation if parent else run)
-        begun = False
         # Paths are recorded as the person gave them; this is where they count from.
         process = {"pid": os.getpid(), "folder": folder}
         try:
             this.record(
                 STARTS[kind].name, database=str(database), command=kind, process=process, **start
             )
-            begun = True
             yield this
             assert this.ended, f"{kind} ended without its last event"  # noqa: S101
         except BaseException as error:
-            if begun and not this.ended:
+            if not this.ended:
                 _record_failure(this, error)
             raise
         finally:

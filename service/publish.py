@@ -1,8 +1,7 @@
 """The journal published into the stores: after each command, and before what can't be undone.
 
-A store that is down never fails the command that was asked for: it is logged and returned, and the
-next command publishes what is missing. One that tells another history fails only what can't be
-undone.
+A store that is down, or that tells another history, never fails the command that was asked for: it
+is logged and returned, and the next command publishes what is missing.
 """
 
 from collections.abc import Iterable
@@ -11,7 +10,6 @@ from dataclasses import dataclass
 from junmai_svc.service import report
 from junmai_svc.service.context import Context, StoreProblem
 from junmai_svc.service.logs import log
-from junmai_svc.service.one_history import refuse_forked
 from junmai_svc.storage.errors import JunmaiError
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.publishing import Publication, publish
@@ -29,38 +27,23 @@ class Intent:
 
     @property
     def warning(self) -> str | None:
-        """What a person has to know where no store knows of it yet, and why; else None."""
+        """What a person has to know: that no store knows of it yet; None where one does."""
         if self.stores:
             return None
-        why = "; ".join(f"{each.store}: {each.problem.message}" for each in self.problems)
-        return f"Only the local journal knows that this was begun, no store does. {why}"
-
-    @property
-    def hint(self) -> str:
-        """What can be done about it, without repetitions."""
-        return " ".join(dict.fromkeys(each.problem.hint for each in self.problems))
+        return "No store could be reached, so only the local journal knows that this was begun."
 
 
-def publish_to(
-    journal: Journal, store: SnapshotStore, *, accepting: bool = False, mending: bool = False
-) -> Publication:
+def publish_to(journal: Journal, store: SnapshotStore, *, accepting: bool = False) -> Publication:
     """Publish all events of a journal into a store; durable on return.
 
-    With `accepting` the store may hold less than was published there, with `mending` all of it is
-    read and put right.
+    With `accepting` the store may hold less than was published there.
 
     Raises:
         DivergedError: journal and store tell two histories; nothing was written.
         JunmaiError: there is no key to sign with, or one of them can't be used.
     """
     retain_until = store.retain_until() if isinstance(store, ObjectStore) else None
-    return publish(
-        journal,
-        store.backend,
-        retain_until=retain_until,
-        accepting=accepting,
-        mending=mending,
-    )
+    return publish(journal, store.backend, retain_until=retain_until, accepting=accepting)
 
 
 def publish_all(context: Context) -> tuple[StoreProblem, ...]:
@@ -71,18 +54,13 @@ def publish_all(context: Context) -> tuple[StoreProblem, ...]:
 def publish_intent(context: Context) -> Intent:
     """Publish the intent that was just recorded, before what it announces is done.
 
-    Where no store can be published to, that is logged, and `warning` says it.
-
-    Raises:
-        IntegrityError: the journal and a store tell two histories: nothing may be done now that
-            can't be undone.
+    It never raises: where no store can be reached, that is logged, and `warning` says it.
     """
     stores, problems = _published(context.journal, context.stores)
-    refuse_forked(problems)
     intent = Intent(stores, problems)
     if intent.warning:
         log().warning("journal.intent_unpublished", why=intent.warning)
-        report.show_warning(intent.warning, intent.hint)
+        report.show_warning(intent.warning)
     return intent
 
 

@@ -5,11 +5,13 @@ from the live database, and are taken only where their SHA-256 says so. What can
 told.
 """
 
+import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from junmai_svc.checks.block_store import blocks_of, look
+from junmai_svc.checks.block_store import look
 from junmai_svc.checks.store_report import StoreReport
 from junmai_svc.checks.whole_store import without_image
 from junmai_svc.service.backup import image_of
@@ -17,6 +19,7 @@ from junmai_svc.service.check import (
     EVERYTHING,
     STRUCTURE,
     BlockLook,
+    blocks_of,
     examine,
     examine_blocks,
     finish,
@@ -25,7 +28,6 @@ from junmai_svc.service.check import (
 from junmai_svc.service.context import Context
 from junmai_svc.service.logs import log
 from junmai_svc.service.operation import operation
-from junmai_svc.service.scratch import room_for, scratch, scratch_name
 from junmai_svc.storage.databases.connection import require_database
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import IntegrityError, NotFoundError, StorageUnavailableError
@@ -45,11 +47,10 @@ OTHERS = 3
 
 @dataclass(frozen=True)
 class Sources:
-    """Where good bytes may come from, beside the store itself; `room` is where images are put."""
+    """Where good bytes may come from, beside the store itself."""
 
     store: SnapshotStore | None = None
     database: Path | None = None
-    room: Path = field(default_factory=scratch_name)
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def repair(context: Context, sources: Sources) -> Repaired:
         JunmaiError: the store, a source or the journal can't be used; what was mended by then is.
     """
     store = context.store
-    start = {"store": store.url, "percent": 100, "repair": True, "room": str(sources.room)}
+    start = {"store": store.url, "percent": 100, "repair": True}
     with operation(context.journal, "check", Path(store.url), start=start) as this:
         with translated("mend", store.url):
             images = blocks_of(store)
@@ -123,7 +124,7 @@ def _mend_blocks(
         with translated("read", image):
             work.offer(image, checksum, _maps_of(found, checksum))
     mended = work.finish()
-    after = examine_blocks(context, images, STRUCTURE, prove=True).report
+    after = examine_blocks(context, images, STRUCTURE).report
     # Every byte was read, and whatever was put in place of others was verified.
     left = tuple(
         finding
@@ -205,7 +206,7 @@ def _offered(context: Context, sources: Sources, needs: Needs) -> Iterator[tuple
     """Images that may help, one at a time, each with its SHA-256; nothing is left of them."""
     if sources.database is not None and (needs.images() or needs.any_image()):
         require_database(sources.database)
-        with scratch(sources.room) as folder:
+        with _scratch() as folder:
             image = folder / "image.db"
             image_of(context, sources.database, image)
             yield image, sha256_of(image)
@@ -219,12 +220,11 @@ def _offered(context: Context, sources: Sources, needs: Needs) -> Iterator[tuple
     for snapshot in (*same, *others):
         if snapshot.manifest.checksum not in needs.images() and not needs.any_image():
             continue
-        with scratch(sources.room) as folder:
+        with _scratch() as folder:
             image = folder / "image.db"
             size = snapshot.manifest.file_size
             try:
                 with (
-                    room_for(image),
                     translated("read", snapshot.place),
                     context.progress.step(f"Reading {snapshot.name}", size, "bytes") as tick,
                 ):
@@ -233,3 +233,13 @@ def _offered(context: Context, sources: Sources, needs: Needs) -> Iterator[tuple
                 log().warning("repair.source_failed", problem=problem.message)
                 continue
             yield image, snapshot.manifest.checksum
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder for an image, gone at the end."""
+    with (
+        translated("make room for an image in", tempfile.gettempdir()),
+        tempfile.TemporaryDirectory(prefix="junmai-svc-") as folder,
+    ):
+        yield Path(folder)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from junmai_svc.checks.image import Examination, examine
 from junmai_svc.service.context import Context
-from junmai_svc.service.one_history import require_one_history
 from junmai_svc.service.operation import Operation, operation
+from junmai_svc.service.publish import publish_intent
 from junmai_svc.service.replace import Replaced, replace_database
 from junmai_svc.storage.databases.connection import reading_image
 from junmai_svc.storage.databases.failures import translated
@@ -120,13 +120,10 @@ def restore(context: Context, which: Which, target: Path, *, full_check: bool = 
 
     Raises:
         NotFoundError: there is no such snapshot, or no folder for the target.
-        UsageError: the target is the backup itself, or the journal.
-        ChecksumError, IntegrityError: the snapshot is not what its manifest says, or the journal
-            and a store tell two histories and a database is to be replaced; nothing changed.
+        ChecksumError, IntegrityError: the snapshot is not what its manifest says; nothing changed.
         LockedError: somebody is using the target.
         JunmaiError: reading or writing failed; the target is the old one or the new one, whole.
     """
-    _refuse_journal(context, target)
     found = choose(context, which, target)
     snapshot = found.snapshot
     refuse_target(target)
@@ -135,8 +132,6 @@ def restore(context: Context, which: Which, target: Path, *, full_check: bool = 
             f"Can't restore to {target}: it is the backup itself",
             "Name the database file as --to.",
         )
-    if target.exists():
-        require_one_history(context)
     start = {
         "snapshot": snapshot.name,
         "source": snapshot.place,
@@ -153,22 +148,13 @@ def restore(context: Context, which: Which, target: Path, *, full_check: bool = 
                 checksum=snapshot.manifest.checksum,
                 file=identity_of(staged),
             )
+            if target.exists():
+                publish_intent(context)
             replaced = _switch(context, staged, target, this)
         finally:
             remove_database(staged)
         this.conclude("switched", kept=replaced.snapshot)
         return Restored(this.id, snapshot, target, replaced, examination)
-
-
-def _refuse_journal(context: Context, target: Path) -> None:
-    """Refuse to replace the journal in which this very restore is recorded."""
-    journal = context.journal.path
-    if target.exists() and target.samefile(journal):
-        raise UsageError(
-            f"Can't restore to {target}: it is the journal that this is recorded in",
-            "`junmai-svc audit recover` refills it from a store. To put a snapshot of it back,"
-            " record that elsewhere: `junmai-svc --journal OTHER.db restore ...`.",
-        )
 
 
 def _stage(context: Context, found: Found, staged: Path, *, full_check: bool) -> Examination:

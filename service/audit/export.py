@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from junmai_svc.service.outputs import is_export, output_file
 from junmai_svc.service.streams import reader_left
 from junmai_svc.storage.files import staged_path, switch_in, sync_file
 from junmai_svc.storage.journal.entry import Event, time_text
@@ -32,10 +31,7 @@ HEAD = (
 def export_to(journal: Journal, form: str, path: Path | None) -> None:
     """Write all events, each verified on reading, to a file (whole or not at all) or to stdout.
 
-    A file replaces nothing but an earlier export.
-
     Raises:
-        UsageError: something else is there.
         IntegrityError: an entry is damaged or missing.
         AccessDeniedError, NoSpaceError, NotFoundError: the file can't be written.
     """
@@ -48,14 +44,13 @@ def export_to(journal: Journal, form: str, path: Path | None) -> None:
         except BrokenPipeError:
             reader_left()
         return
-    final = output_file(path, "an export", is_export)
     with translated("write the events to", path):
-        staged = staged_path(final, uuid7()[-12:])
+        staged = staged_path(path.absolute(), uuid7()[-12:])
         try:
             with staged.open("xb") as file:
                 file.writelines(lines)
             sync_file(staged)
-            switch_in(staged, final)
+            switch_in(staged, path.absolute())
         finally:
             staged.unlink(missing_ok=True)
 

@@ -9,9 +9,9 @@ from junmai_svc.service.cli.command import (
     PATH,
     configuration,
     journal_option,
+    stores_options,
     with_json,
 )
-from junmai_svc.service.cli.naming import stores_options
 from junmai_svc.service.exits import DONE
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import click
 from junmai_svc.service.cli.command import (
     configuration,
     journal_option,
+    stores_options,
     with_json,
 )
-from junmai_svc.service.cli.naming import another_store, stores_or_argument
-from junmai_svc.service.exits import DONE, FINDINGS, stores_code
+from junmai_svc.service.exits import DONE, FINDINGS, STORAGE_UNAVAILABLE
 
 if TYPE_CHECKING:
     from junmai_svc.service.configuration.file import Loaded
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LIST = "list"
 MOST_EXAMPLES = 1_000
+
+store_argument = click.argument("store", required=False, metavar="[STORE]")
 
 
 class _ListUnlessNamed(click.Group):
@@ -56,15 +58,17 @@ def snapshots() -> None:
 
 
 @snapshots.command(LIST, short_help="List snapshots; done where no command is named.")
+@store_argument
 @click.option(
     "--database", metavar="NAME", help="Only those of this configured database, in its stores."
 )
 @with_json
-@stores_or_argument
+@stores_options
 @click.pass_context
 def list_(
     ctx: click.Context,
     *,
+    store: str | None,
     stores: "list[Named]",
     database: str | None,
     as_json: bool,
@@ -77,7 +81,7 @@ def list_(
     from junmai_svc.service.wiring import journal_beside, reading_stores
 
     loaded, journal = configuration(ctx), journal_option(ctx)
-    named, path = stores, None
+    named, path = _with_argument(store, stores), None
     if database is not None:
         own, path = stores_of_database(loaded, database)
         named = named or own
@@ -87,13 +91,14 @@ def list_(
     ):
         found = list_snapshots(opened, down, known, path)
     (show_json if as_json else show_snapshots)(snapshots_view(found))
-    return stores_code(each.problem for each in found.failed)
+    return STORAGE_UNAVAILABLE if found.failed else DONE
 
 
 @snapshots.command(short_help="What changed from one snapshot to another?")
 @click.argument("before", metavar="A")
 @click.argument("after", metavar="B")
-@another_store("--b-store", "b_store", "The store of B, where it is another.")
+@store_argument
+@click.option("--b-store", metavar="NAME|URL|FOLDER", help="The store of B, where it is another.")
 @click.option(
     "--examples",
     type=click.IntRange(0, MOST_EXAMPLES),
@@ -103,15 +108,16 @@ def list_(
 )
 @click.option("--exit-code", is_flag=True, help="End with 3 where there is a difference.")
 @with_json
-@stores_or_argument
+@stores_options
 @click.pass_context
 def diff(
     ctx: click.Context,
     *,
     before: str,
     after: str,
+    store: str | None,
     stores: "list[Named]",
-    b_store: "Named | None",
+    b_store: str | None,
     examples: int,
     exit_code: bool,
     as_json: bool,
@@ -137,11 +143,11 @@ def diff(
     from junmai_svc.service.views.snapshots import diff_view
 
     loaded = configuration(ctx)
-    named = stores
+    named = _with_argument(store, stores)
     if not named:  # beside the one that is named by its file
         beside = folder_of(before) or folder_of(after)
         named = [Named(str(beside), is_folder=True)] if beside is not None else []
-    elsewhere = [b_store] if b_store is not None else named
+    elsewhere = [Named(b_store)] if b_store is not None else named
     with _found(loaded, before, named) as one, _found(loaded, after, elsewhere) as other:
         found = use_case.diff(one, other, for_terminal(), examples=examples)
     (show_json if as_json else show_diff)(diff_view(found))
@@ -167,3 +173,10 @@ def _found(loaded: "Loaded | None", reference: str, named: "list[Named]") -> "It
                 raise
             raise down[0].problem from None
         yield found
+
+
+def _with_argument(positional: str | None, stores: "list[Named]") -> "list[Named]":
+    """The stores that are named, the one as an argument first."""
+    from junmai_svc.service.stores import Named
+
+    return [Named(positional), *stores] if positional is not None else stores

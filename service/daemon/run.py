@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from junmai_svc.service.configuration.file import Loaded
 from junmai_svc.service.context import now
@@ -30,16 +30,13 @@ from junmai_svc.service.notify.crier import Crier
 from junmai_svc.service.notify.messenger import Messenger
 from junmai_svc.service.notify.notices import Trouble
 from junmai_svc.service.notify.sending import Addresses
-from junmai_svc.service.one_history import configured_places, keep_one_history
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.wiring import open_journal
-from junmai_svc.storage.errors import JunmaiError, LockedError
+from junmai_svc.storage.errors import JunmaiError
 from junmai_svc.storage.journal.journal import Journal
 
 LOOK_SECONDS = 10.0
 POLL_SECONDS = 0.25
-# Between two tries at a journal that is locked; each waits a while itself.
-LOCKED_SECONDS = 5.0
 # How long what runs may take to come to a safe point; after that it is left to the next start.
 STOP_SECONDS = 30.0
 CONFIGURATION = "configuration"
@@ -61,14 +58,7 @@ class Inside:
     journal: Path
 
 
-class Beside(Protocol):
-    """What runs beside the jobs, and has something to do now and then."""
-
-    def look_round(self) -> None:
-        """Do what is to be done by now, without waiting for anything."""
-
-
-def nothing_beside(_inside: Inside) -> AbstractContextManager[Beside | None]:
+def nothing_beside(_inside: Inside) -> AbstractContextManager[object]:
     """Return what does nothing as long as the daemon runs."""
     return nullcontext()
 
@@ -86,7 +76,7 @@ class Setup:
     addresses: Addresses
     remind: timedelta
     places: Mapping[str, Place]
-    beside: Callable[[Inside], AbstractContextManager[Beside | None]] = nothing_beside
+    beside: Callable[[Inside], AbstractContextManager[object]] = nothing_beside
 
 
 @dataclass
@@ -109,11 +99,10 @@ class _Running:
 def run_daemon(
     journal: Path, set_up: Callable[[Stoppable], Setup], *, end: Callable[[int], None] = os._exit
 ) -> str:
-    """Run the jobs until a signal asks to stop, and return the run's id, "" where none began.
+    """Run the jobs until a signal asks to stop, and return the run's id.
 
     `set_up` reads the configuration, at the start and on SIGHUP. Where a job does not come to a
-    safe point in time, the process ends at once all the same, with exit code 0. A journal in which
-    somebody else is writing is waited for.
+    safe point in time, the process ends at once all the same, with exit code 0.
 
     Raises:
         LockedError: the installation has a daemon already.
@@ -124,15 +113,15 @@ def run_daemon(
         stack.enter_context(listening(stop))
         setup = set_up(Stoppable(stop))
         stack.enter_context(only_one(journal))
-        this = _begun(stack, journal, setup, stop)
-        if this is None:
-            return ""
+        opened = stack.enter_context(open_journal(journal, create=True))
+        start = {"configuration": _path(setup), "jobs": _ids(setup.jobs)}
+        this = stack.enter_context(operation(opened, "daemon", journal, start=start))
         running = _begin(journal, stop, this, setup)
         inside = Inside(lambda: running.loaded, running.memory, running.daemon.planned, journal)
         all_ended = False
         try:
-            with setup.beside(inside) as beside:
-                _serve(running, this, set_up, beside)
+            with setup.beside(inside):
+                _serve(running, this, set_up)
         finally:
             all_ended = running.daemon.close(STOP_SECONDS, time.sleep)
             running.crier.flush()
@@ -148,28 +137,6 @@ def run_daemon(
         return this.id
 
 
-def _begun(stack: ExitStack, journal: Path, setup: Setup, stop: Stop) -> Operation | None:
-    """Open the journal and begin the run; None where a signal came while the journal was locked."""
-    start = {"configuration": _path(setup), "jobs": _ids(setup.jobs)}
-    while stop.signum is None:
-        with ExitStack() as attempt:
-            try:
-                opened = attempt.enter_context(open_journal(journal, create=True))
-                with configured_places(setup.loaded) as places:  # before anything is recorded
-                    keep_one_history(opened, places())
-                this = attempt.enter_context(operation(opened, "daemon", journal, start=start))
-            except LockedError as problem:
-                # To end here with 11 would say that a daemon is there already, and none would be.
-                log().warning("journal.locked", problem=problem_of(problem))
-            else:
-                stack.enter_context(attempt.pop_all())
-                return this
-        waited = time.monotonic()
-        while stop.signum is None and time.monotonic() - waited < LOCKED_SECONDS:
-            time.sleep(POLL_SECONDS)
-    return None
-
-
 def _learn(running: _Running, journal: Journal) -> None:
     """Hear from the journal when backups were taken, by whomever: the daemon, or by hand."""
     try:
@@ -179,9 +146,8 @@ def _learn(running: _Running, journal: Journal) -> None:
         return
     for subject, place in running.places.items():
         when = running.backups.newest.get(place)
-        heard = now()
-        if when is not None and running.memory.learn(subject, when, heard):
-            running.crier.went_well(subject, heard)
+        if when is not None and running.memory.learn(subject, when):
+            running.crier.went_well(subject, now())
 
 
 def _path(setup: Setup) -> str:
@@ -235,12 +201,7 @@ def _begin(journal: Path, stop: Stop, this: Operation, setup: Setup) -> _Running
     return running
 
 
-def _serve(
-    running: _Running,
-    this: Operation,
-    set_up: Callable[[Stoppable], Setup],
-    beside: Beside | None,
-) -> None:
+def _serve(running: _Running, this: Operation, set_up: Callable[[Stoppable], Setup]) -> None:
     looked = -LOOK_SECONDS
     while running.stop.signum is None:
         # Short sleeps, as a handler can't wake a lock that is waited for, on some systems at all.
@@ -248,15 +209,12 @@ def _serve(
         if running.stop.hung_up:
             running.stop.hung_up = False
             _reload(running, this, set_up)
-            looked = -LOOK_SECONDS  # at once
         if time.monotonic() - looked >= LOOK_SECONDS:
             looked = time.monotonic()
             _learn(running, this.journal)
             running.daemon.look_round()
             running.crier.flush()
             _write_note(running)
-            if beside is not None:
-                beside.look_round()
 
 
 def _reload(running: _Running, this: Operation, set_up: Callable[[Stoppable], Setup]) -> None:

@@ -26,7 +26,6 @@ _MARKS = {"ok": "ok", "known": "ok, as in the source", "failed": "FAILED"}
 _STYLES = {"ok": "green", "known": "yellow", "failed": "bold red"}
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _THOUSAND = 1000
-_UNBOUNDED = 10_000  # columns
 _NUMBERS = {"rows", "seconds", "columns", "source rows", "target rows", "size", "new", "after"}
 
 
@@ -49,18 +48,9 @@ def show_json(view: View) -> None:
 def show_error(error: ToldError) -> None:
     """Print an error and its hint on stderr."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(Text.assemble(("Error: ", "bold red"), printable(error.shown)))
+    console.print(Text.assemble(("Error: ", "bold red"), printable(error.message)))
     if error.hint:
         console.print(Text.assemble(("Hint:  ", "bold"), printable(error.hint)))
-
-
-@shown
-def show_findings(view: View) -> None:
-    """Print on stderr for what findings a command failed, if it did for any."""
-    if view.get("findings"):
-        console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-        console.width = console.width if sys.stderr.isatty() else _UNBOUNDED
-        console.print(Group(*_findings(view)))
 
 
 _warnings = [True]
@@ -77,14 +67,12 @@ def without_warnings() -> Iterator[None]:
         _warnings[0] = before
 
 
-def show_warning(text: str, hint: str = "") -> None:
+def show_warning(text: str) -> None:
     """Say on stderr what is not as it should be, though the command did what it was asked for."""
     if not _warnings[0]:
         return
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(Text.assemble(("Warning: ", "bold yellow"), printable(text)))
-    if hint:
-        console.print(Text.assemble(("Hint:    ", "bold"), printable(hint)))
 
 
 def show_begun(journal: str, public_key: str, key_file: str) -> None:
@@ -232,7 +220,7 @@ def printed(*parts: RenderableType) -> None:
     )
     if not sys.stdout.isatty():
         # A pipe has no width to fit; nothing may be cut or wrapped there.
-        console.width = _UNBOUNDED
+        console.width = 10_000
     console.print(Group(*parts))
 
 

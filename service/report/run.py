@@ -6,7 +6,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from junmai_svc.service.report import View, printed, shown, table_of
-from junmai_svc.service.story import CLOCK_WENT_BACK, count, span
+from junmai_svc.service.story import count, span
 
 _SHOWN = 40
 _FOUND_STYLES = {"as recorded": "green", "differs": "bold red", "missing": "yellow"}
@@ -48,9 +48,7 @@ def show_run(view: View) -> None:
         )
         if view.get(key)
     ]
-    went_back = any(event["after_ms"] < 0 for event in view["events"])
-    doubt = f" ({CLOCK_WENT_BACK})" if went_back else ""
-    head.append(f"Took     {span(timedelta(milliseconds=view['ms']))}{doubt}")
+    head.append(f"Took     {span(timedelta(milliseconds=view['ms']))}")
     table = table_of("event", "time (UTC)", "after", "step", "what happened")
     for event in view["events"]:
         time = event["time"][:19].replace("T", " ")

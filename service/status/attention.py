@@ -11,7 +11,6 @@ from junmai_svc.service.status.phrases import ago, duration, listed, moment
 from junmai_svc.storage.journal.projection import Run
 
 FRESH = timedelta(days=7)  # how long a failed migration is news
-FIRST_LOOK = timedelta(minutes=2)  # how long the first look at a store may take
 _LOST = {
     "failed": "failed",
     "abandoned": "was abandoned",
@@ -97,9 +96,10 @@ def _of_coverage(coverage: Coverage, observation: Observation) -> Iterator[Atten
 
 
 def _overdue(coverage: Coverage, now: datetime) -> str:
-    if coverage.taken is None:
+    good = coverage.last_good
+    if good is None:
         return f"There is no good snapshot of {coverage.database} in {coverage.store} at all."
-    old = duration(now - coverage.taken)
+    old = duration(now - good.snapshot.taken)
     due = ", longer than it may be"  # where it may be less than its schedule has it
     if coverage.due is not None and coverage.due <= now:
         due = f"; one was due {ago(coverage.due, now)}"
@@ -152,9 +152,9 @@ def _of_store(listing: Listing, observation: Observation) -> Iterator[Attention]
             store=store,
         )
     elif listing.looked is None and any(store in each.stores for each in observation.databases):
-        late = now - observation.started > FIRST_LOOK
-        level = Level.WRONG if late else Level.NOTICE
-        yield Attention(level, 4, f"The store {store} has not been looked at yet.", store=store)
+        yield Attention(
+            Level.WRONG, 4, f"The store {store} has not been looked at yet.", store=store
+        )
     if listing.unreadable:
         count = len(listing.unreadable)
         yield Attention(

@@ -42,7 +42,7 @@ class JobOutcome(StrEnum):
 class StoredSnapshot:
     """A snapshot as a store lists it. `size` is of its image, `new_bytes` what the store grew by.
 
-    `new_bytes` is None where nobody knows; `database` is empty where it is of no configured one.
+    `new_bytes` is None where nobody knows.
     """
 
     name: str

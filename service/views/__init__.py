@@ -11,7 +11,7 @@ from junmai_svc.checks.finding import Report, Verdict
 from junmai_svc.service.backup import Backup
 from junmai_svc.service.context import StoreProblem
 from junmai_svc.service.exits import exit_code
-from junmai_svc.service.migration import DifferencesFoundError, Migration, rule_counts
+from junmai_svc.service.migration import Migration, rule_counts
 from junmai_svc.service.plan import MigrationPlan
 from junmai_svc.service.restore import Restored
 from junmai_svc.service.verify import Verification
@@ -23,21 +23,17 @@ View = dict[str, Any]
 
 
 def error_view(error: ToldError) -> View:
-    """What `--json` prints when a command fails; with the findings, where it failed for some."""
-    view: View = {
+    """What `--json` prints when a command fails."""
+    return {
         "run": None,
         "status": "failed",
         "error": {
             "type": type(error).__name__,
-            "message": error.shown,
+            "message": error.message,
             "hint": error.hint,
             "exit": exit_code(error),
         },
     }
-    if isinstance(error, DifferencesFoundError):
-        view["checks"] = checks_view(error.report)
-        view["findings"] = findings_view(error.report)
-    return view
 
 
 def problems_view(failed: Sequence[StoreProblem]) -> list[View]:

@@ -194,17 +194,6 @@ class Backend(Protocol):
         """
         ...
 
-    def retain(self, name: str, until: datetime, *, enough: datetime) -> datetime:
-        """Keep an object locked until a time, unless it is until `enough` anyway (both UTC).
-
-        Returns until when it is locked, as far as `object_lock` is among the capabilities; it means
-        nothing elsewhere. No lock is ever made shorter.
-
-        Raises:
-            NotFoundError: there is none of that name.
-        """
-        ...
-
     def sweep(self, before: datetime) -> int:
         """Remove what writers left unfinished before a time (UTC); return how many.
 

@@ -202,12 +202,6 @@ class LocalBackend:
             switch_in(old, final)
             sync_folder(old.parent)
 
-    def retain(self, name: str, until: datetime, *, enough: datetime) -> datetime:
-        """Do nothing but look; see `Backend.retain`. There are no locks here."""
-        del enough
-        self.stat(name)
-        return until
-
     def sweep(self, before: datetime) -> int:
         """Remove staged files that were last written before a time; see `Backend.sweep`."""
         removed = 0

@@ -23,21 +23,13 @@ _DAMAGED_BYTES = {"IntegrityError", "ChecksumError"}
 
 @dataclass(frozen=True)
 class Soundness:
-    """When each snapshot was last proven, and which were found damaged, by the store's place.
+    """When each snapshot was last proven, by its name; `damaged` are names by the store's place.
 
-    Either is told of the copy whose bytes were read, and says nothing of the same name elsewhere.
+    A name is the same snapshot wherever it is, so it is proven by any copy; damage is of one copy.
     """
 
-    proven: dict[str, dict[str, datetime]] = field(default_factory=dict)
+    proven: dict[str, datetime] = field(default_factory=dict)
     damaged: dict[str, set[str]] = field(default_factory=dict)
-
-    def proven_in(self, store: str) -> dict[str, datetime]:
-        """Return when each snapshot of a store, given by its URL or path, was last proven there."""
-        found: dict[str, datetime] = {}
-        for place, proven in self.proven.items():
-            if is_same_place(place, store):
-                found |= {name: max(when, found.get(name, when)) for name, when in proven.items()}
-        return found
 
     def damaged_in(self, store: str) -> frozenset[str]:
         """Return what was found damaged in a store, given its URL or its absolute path."""
@@ -76,12 +68,12 @@ def _ended(
     told: Soundness, event: Event, category: str, name: str, start: Mapping[str, Any]
 ) -> None:
     snapshot, place = start.get("snapshot"), address_of(start, start.get("store"))
-    if not isinstance(snapshot, str) or place is None:
+    if not isinstance(snapshot, str):
         return
     if name == PROOFS.get(category):
-        told.proven.setdefault(place, {})[snapshot] = event.time
-        told.damaged.get(place, set()).discard(snapshot)
-    elif name == _DAMAGE.get(category) and _tells_damage(event):
+        told.proven[snapshot] = event.time
+        told.damaged.get(place or "", set()).discard(snapshot)
+    elif name == _DAMAGE.get(category) and _tells_damage(event) and place is not None:
         told.damaged.setdefault(place, set()).add(snapshot)
 
 

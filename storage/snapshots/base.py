@@ -184,11 +184,8 @@ class SnapshotStore(Protocol):
     def hold(self, name: str) -> None:
         """Keep a snapshot whatever a retention policy says, until it is released; durable.
 
-        On return nobody who looks at the holds from now on deletes it, and nobody is about to.
-
         Raises:
-            NotFoundError: there is no such snapshot, or not any more.
-            StorageUnavailableError: it is just being deleted.
+            NotFoundError: there is no such snapshot.
         """
         ...
 
@@ -219,11 +216,8 @@ class SnapshotStore(Protocol):
         """
         ...
 
-    def tidy(self) -> datetime | None:
-        """Remove what was only for passing use and has had its time; deletes nothing else.
-
-        Returns the time in UTC by the place's own clock, where that was asked.
-        """
+    def tidy(self) -> None:
+        """Remove what was only for passing use and has had its time; deletes nothing else."""
         ...
 
     def collect(self) -> Collected:

@@ -1,9 +1,6 @@
-"""Which snapshots are meant: by a name, as `latest`, as the last one up to a time. Pure.
+"""Which snapshot a reference means: a name, `latest`, or the last one up to a time. Pure."""
 
-And which others lie in the very same places.
-"""
-
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from junmai_svc.storage.errors import NotFoundError
@@ -49,16 +46,6 @@ def newest(
             "Check --backup-dir or --store, or take one with `junmai-svc backup --source PATH`.",
         )
     return (own or candidates)[0]
-
-
-def sharing_map(names: Collection[str], snapshots: Sequence[Snapshot]) -> frozenset[str]:
-    """Return the names, and those of the snapshots of one store that lie by the very same maps.
-
-    What is damaged of the one is damaged of the other. One of the same image with another map may
-    be what was stored anew after the damage was found.
-    """
-    maps = {each.manifest.map for each in snapshots if each.name in names} - {""}
-    return frozenset(names).union(each.name for each in snapshots if each.manifest.map in maps)
 
 
 def missing(reference: str, where: str) -> NotFoundError:

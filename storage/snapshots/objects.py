@@ -34,10 +34,7 @@ from junmai_svc.storage.snapshots.base import (
 from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal
 from junmai_svc.storage.snapshots.cache import StoreCache, make_private
 from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
-from junmai_svc.storage.snapshots.description import NAME as DESCRIPTION
-from junmai_svc.storage.snapshots.dropping import dropping, forget_dropping, refuse_dropping
 from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
-from junmai_svc.storage.snapshots.locks import extend_locks
 from junmai_svc.storage.snapshots.manifest import LARGEST_MANIFEST, NAME, STAMP, Manifest
 from junmai_svc.storage.snapshots.opening import open_manifest
 
@@ -86,7 +83,7 @@ class Layout(Protocol):
         """Return what nothing would lead to without some snapshots; only looks."""
         ...
 
-    def tidy(self) -> datetime | None:
+    def tidy(self) -> None:
         """Remove what was only for passing use and has had its time."""
         ...
 
@@ -182,17 +179,13 @@ class ObjectStore:
         return self._put(image, manifest, tick, exact=False)
 
     def _put(self, image: Path, manifest: Manifest, tick: Tick | None, *, exact: bool) -> Snapshot:
-        until = self.retain_until()
-        extend_locks(self.backend, self.cache, [DESCRIPTION], until)
         with translated(f"read {image}"):
-            stored = self.images.store(image, manifest, until, tick, exact=exact)
+            stored = self.images.store(image, manifest, self.retain_until(), tick, exact=exact)
         return Snapshot(stored, None, self.url)
 
     def again(self, snapshot: Snapshot, manifest: Manifest) -> Snapshot | None:
         """Store one more snapshot of the same image; see `SnapshotStore.again`."""
-        until = self.retain_until()
-        extend_locks(self.backend, self.cache, [DESCRIPTION], until)
-        stored = self.images.again(snapshot.manifest, manifest, until)
+        stored = self.images.again(snapshot.manifest, manifest, self.retain_until())
         return Snapshot(stored, None, self.url) if stored else None
 
     def fetch(self, snapshot: Snapshot, path: Path, tick: Tick | None = None) -> None:
@@ -245,14 +238,7 @@ class ObjectStore:
 
     def hold(self, name: str) -> None:
         """Keep a snapshot whatever a policy says; see `SnapshotStore.hold`."""
-        found = self.find(name).name
-        self.backend.put(f"{HOLDS}/{found}", b"")
-        refuse_dropping(self.backend, found)
-        try:
-            self._read(found)
-        except NotFoundError:
-            self.backend.delete(f"{HOLDS}/{found}")
-            raise missing(found, self.url) from None
+        self.backend.put(f"{HOLDS}/{self.find(name).name}", b"")
 
     def release(self, name: str) -> None:
         """Let a policy decide again; see `SnapshotStore.release`."""
@@ -266,23 +252,19 @@ class ObjectStore:
 
     def delete_unless_held(self, name: str) -> bool:
         """Delete a snapshot, manifest first; see `SnapshotStore.delete_unless_held`."""
-        with dropping(self.backend, name) as free:
-            if free:
-                self.backend.delete(self.images.manifest_object(name))
-        if free:
-            self.images.forget(name)
-        return free
+        if name in self.held():
+            return False
+        self.backend.delete(self.images.manifest_object(name))
+        self.images.forget(name)
+        return True
 
     def garbage(self, dropped: Collection[str], when: datetime) -> Garbage:
         """Return what nothing would lead to; see `SnapshotStore.garbage`."""
         return self.images.garbage(dropped, when)
 
-    def tidy(self) -> datetime | None:
+    def tidy(self) -> None:
         """Remove what has had its time; see `SnapshotStore.tidy`."""
-        now = self.images.tidy()
-        if now is not None:
-            forget_dropping(self.backend, now)
-        return now
+        self.images.tidy()
 
     def collect(self) -> Collected:
         """Delete what nothing leads to; see `SnapshotStore.collect`."""
@@ -296,9 +278,7 @@ class ObjectStore:
         """Store what is too large for an event; see `SnapshotStore.put_details`."""
         digest = hashlib.sha256(content).hexdigest()
         sealed = self.seal.close(content, Place(Kind.DETAILS, bytes.fromhex(digest)))
-        name, until = _details(digest), self.retain_until()
-        new = self.backend.put(name, sealed, if_absent=True, retain_until=until)
-        extend_locks(self.backend, self.cache, [name], until, [name] if new else [])
+        self.backend.put(_details(digest), sealed, if_absent=True)
         return digest
 
     def get_details(self, digest: str) -> bytes:

@@ -9,7 +9,7 @@ take the same name, without any lock.
 import hashlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -38,7 +38,6 @@ from junmai_svc.storage.snapshots.base import (
     require_checksum,
 )
 from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
-from junmai_svc.storage.snapshots.dropping import dropping, forget_dropping, refuse_dropping
 from junmai_svc.storage.snapshots.exactly import claim_of, commit_exactly, stage_exactly
 from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
 from junmai_svc.storage.snapshots.manifest import (
@@ -230,17 +229,11 @@ class FileStore:
 
         Raises:
             NotFoundError: there is no such snapshot.
-            StorageUnavailableError: it is just being deleted.
             OSError: it can't be written.
         """
         snapshot = self.find(name)
         make_folder(self.folder / HOLDS)
-        hold = self.folder / HOLDS / snapshot.name
-        write_durably(hold, b"", "hold")
-        refuse_dropping(self.backend, snapshot.name)
-        if not (self.folder / f"{snapshot.name}.json").exists():
-            hold.unlink(missing_ok=True)
-            raise missing(name, self.url)
+        write_durably(self.folder / HOLDS / snapshot.name, b"", "hold")
 
     def release(self, name: str) -> None:
         """Let a retention policy decide about a snapshot again; does nothing if it is not held.
@@ -269,13 +262,11 @@ class FileStore:
         Raises:
             OSError: it can't be deleted; without its manifest it is no snapshot any more.
         """
-        with dropping(self.backend, name) as free:
-            if not free:
-                return False
-            (self.folder / f"{name}.json").unlink(missing_ok=True)
+        if name in self.held():
+            return False
+        for path in (self.folder / f"{name}.json", self.folder / f"{name}.db"):
+            path.unlink(missing_ok=True)
             sync_folder(self.folder)
-        (self.folder / f"{name}.db").unlink(missing_ok=True)
-        sync_folder(self.folder)
         return True
 
     def garbage(self, dropped: Collection[str], when: datetime) -> Garbage:
@@ -289,8 +280,7 @@ class FileStore:
         return Garbage({image.name: image.stat().st_size for image in images})
 
     def tidy(self) -> None:
-        """Forget deletions that died; what else dead runs left is known from the journal."""
-        forget_dropping(self.backend, datetime.now(UTC))
+        """Do nothing: what dead runs left here is known from the journal."""
 
     def collect(self) -> Collected:
         """Delete nothing: an image without a manifest may be a person's own in this folder."""

@@ -29,7 +29,6 @@ from junmai_svc.storage.snapshots.garbage import (
     Locked,
     Repacked,
     let_go,
-    let_trials_go,
     time_of,
 )
 from junmai_svc.storage.snapshots.manifest import NAME, Manifest, encode
@@ -141,10 +140,8 @@ class WholeImages:
         gone = self._orphans(found, when) | {f"{name}{_IMAGE}" for name in dropped}
         return Garbage({name: found[name].size for name in sorted(gone & found.keys())})
 
-    def tidy(self) -> datetime:
+    def tidy(self) -> None:
         """Remove the marks of dead pruners whose image is gone: its name is not given again.
-
-        And what is left of looks at the place's abilities. Returns the time in UTC by its clock.
 
         Raises:
             JunmaiError: the store can't be read or written.
@@ -154,8 +151,6 @@ class WholeImages:
         for mark in marks:
             if mark.removeprefix(MARKS).partition("/")[2] not in there:
                 let_go(self._backend, mark)
-        let_trials_go(self._backend)
-        return time_of(self._backend)
 
     def collect(self) -> Collected:
         """Delete the images that have had no manifest for a day.

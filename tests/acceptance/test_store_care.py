@@ -46,25 +46,6 @@ def test_damage_is_found_named_mended_and_gone(
     assert all_rows(tmp_path / "restored.db") == rows
 
 
-@pytest.mark.parametrize("found_by", ["check", "restore"])
-def test_a_backup_after_damage_was_found_is_good(
-    program: Program, source: Path, store: Path, tmp_path: Path, found_by: str
-) -> None:
-    """Nothing was written to the database, and another machine found the damage."""
-    rows = all_rows(source)
-    flip_largest_pack(store)
-    elsewhere = {"XDG_CACHE_HOME": str(tmp_path / "other"), "LOCALAPPDATA": str(tmp_path / "other")}
-    commands: dict[str, tuple[int, tuple[str | Path, ...]]] = {
-        "check": (3, ("check", "./store", "--read-data")),
-        "restore": (20, ("restore", "latest", "--store", "./store", "--to", tmp_path / "no.db")),
-    }
-    code, command = commands[found_by]
-    program(*command, code=code, env=elsewhere)
-    program("backup", "--source", source, "--store", "./store")
-    program("restore", "latest", "--store", "./store", "--to", tmp_path / "restored.db")
-    assert all_rows(tmp_path / "restored.db") == rows
-
-
 def test_prune_keeps_what_is_damaged_from_counting_as_good(program: Program, store: Path) -> None:
     flip_largest_pack(store)
     program("check", "./store", "--read-data", code=3)

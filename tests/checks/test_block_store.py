@@ -11,7 +11,6 @@ from junmai_svc.checks.block_store import Structure, examine_packs, findings, lo
 from junmai_svc.checks.store_report import StoreFinding, merged
 from junmai_svc.storage.snapshots.blocks.map_format import StoredMap, encode
 from junmai_svc.storage.snapshots.blocks.places import MAPS, PACKS, manifest_object
-from junmai_svc.storage.snapshots.blocks.runs import Runs
 
 A, B = name_of(0), name_of(1)
 FIRST = image_of(range(600))
@@ -117,7 +116,7 @@ def test_a_map_of_another_image_is_found(machine: Machine) -> None:
     manifests = look(machine.images).manifests
     other = machine.images.map(manifests[B].map)
     from_one = [(pack + 1, first, length) for pack, first, length in other.runs]
-    stored = StoredMap(other.image, other.digest, other.size, "", other.packs, Runs())
+    stored = StoredMap(other.image, other.size, "", other.packs, type(other.runs)())
     for run in from_one:
         stored.runs.append(*run)
     name = manifests[A].map

@@ -15,8 +15,6 @@ PROGRAM = (sys.executable, "-m", "junmai_svc.service")
 # No .pyc is written, or the first run would make other calls than the next.
 ENVIRONMENT = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
 SECONDS = 120
-# A run of every one takes a quarter of an hour or more.
-EVERY_MOMENT = bool(os.environ.get("JUNMAI_EVERY_MOMENT"))
 # Not --seccomp-bpf, faster as it would be: under it no signal is injected.
 STRACE = ("strace", "-f", "-qq")
 
@@ -121,17 +119,10 @@ def kill_at(call: Call, folder: Path, *arguments: str) -> Ended:
     return run_with(f"{call.name}:signal=KILL:when={call.number}", folder, *arguments)
 
 
-def moments(calls: Sequence[Call], count: int) -> list[Call]:
-    """Return so many of the calls, evenly spread; all where JUNMAI_EVERY_MOMENT is set."""
-    return list(calls) if EVERY_MOMENT else spread(calls, count)
-
-
 def spread(calls: Sequence[Call], count: int) -> list[Call]:
     """Return so many of the calls, evenly from the first to the last."""
     if len(calls) <= count:
         return list(calls)
-    if count == 1:
-        return [calls[len(calls) // 2]]
     return [calls[round(at * (len(calls) - 1) / (count - 1))] for at in range(count)]
 
 

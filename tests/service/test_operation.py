@@ -361,17 +361,3 @@ def test_a_known_error_is_logged_without_a_traceback_and_a_bug_with_one(
     known, bug = (line for line in lines if line["level"] == "error")
     assert (known["error"], known["exc_info"]) == ("known", None)
     assert (bug["error"], bug["exc_info"]) == ("KeyError", "KeyError('bug')")
-
-
-def test_where_the_first_event_can_not_be_written_no_last_one_is_tried(
-    journal: Journal, database: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with closing(sqlite3.connect(journal.path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with (
-            pytest.raises(LockedError),
-            operation(journal, "backup", database, start={"source": str(database)}),
-        ):
-            pytest.fail("it began")
-    assert "journal.unwritable" not in caplog.text
-    assert len(list(journal.read())) == 1  # its own first one

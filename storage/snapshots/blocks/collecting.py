@@ -49,7 +49,6 @@ from junmai_svc.storage.snapshots.garbage import (
     Garbage,
     Locked,
     let_go,
-    let_trials_go,
     time_of,
 )
 
@@ -77,10 +76,8 @@ def garbage(backend: Backend, seal: Seal, dropped: Collection[str], when: dateti
     return Garbage({name: objects[name].size for name in sorted(dead)})
 
 
-def tidy(backend: Backend) -> datetime:
+def tidy(backend: Backend) -> None:
     """Expire what was pending for too long; remove tombstones and marks that have had their time.
-
-    Returns the time in UTC by the place's clock.
 
     Raises:
         JunmaiError: the store can't be read or written.
@@ -97,9 +94,7 @@ def tidy(backend: Backend) -> datetime:
     for found in backend.list(CLOCKS):
         if now - found.modified > YOUNG:
             let_go(backend, found.name)
-    let_trials_go(backend)
     _sweep_marks(backend, now)
-    return now
 
 
 def collect(backend: Backend, seal: Seal) -> Collected:

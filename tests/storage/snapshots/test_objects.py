@@ -535,17 +535,3 @@ def test_a_pack_is_named_by_what_it_holds(tmp_path: Path) -> None:
     for name, held in backend.place.objects.items():
         if name.startswith("packs/"):
             assert name == pack_object(hashlib.sha256(held.content).hexdigest())
-
-
-@pytest.mark.parametrize("layout", ["blocks", "file"])
-def test_what_a_look_at_the_place_left_is_gone_a_day_later(tmp_path: Path, layout: str) -> None:
-    now = [NOON]
-    place = Place(LIKE_S3, lambda: now[0])
-    store = object_store(MemoryBackend(place), tmp_path, layout)
-    trials = "state/probe/"
-    MemoryBackend(place).put(f"{trials}killed", b"first")
-    now[0] += timedelta(hours=20)
-    MemoryBackend(place).put(f"{trials}at work", b"first")
-    now[0] += timedelta(hours=20)
-    store.tidy()
-    assert [n for n in place.objects if n.startswith("state/")] == [f"{trials}at work"]

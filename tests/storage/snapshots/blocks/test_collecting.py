@@ -33,7 +33,7 @@ from tests.storage.snapshots.blocks.machines import (
 
 from junmai_svc.storage.backends.base import Capabilities
 from junmai_svc.storage.errors import JunmaiError, NotFoundError
-from junmai_svc.storage.snapshots.blocks import collecting, filling, reading, surveying
+from junmai_svc.storage.snapshots.blocks import collecting, images, reading, surveying
 from junmai_svc.storage.snapshots.blocks.places import (
     EXPIRED,
     MAPS,
@@ -321,7 +321,7 @@ def test_a_pruner_that_dies_at_any_step_leaves_what_the_next_one_ends(
 @pytest.fixture
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """One thread at work for each, so that a seed tells everything."""
-    for module in (filling, surveying, collecting, reading):
+    for module in (images, surveying, collecting, reading):
         monkeypatch.setattr(module, "FETCHES", 1)
 
 

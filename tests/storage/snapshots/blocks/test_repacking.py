@@ -26,7 +26,7 @@ from tests.storage.snapshots.blocks.machines import (
 
 from junmai_svc.storage.backends.base import Capabilities
 from junmai_svc.storage.errors import JunmaiError
-from junmai_svc.storage.snapshots.blocks import collecting, filling, reading, surveying
+from junmai_svc.storage.snapshots.blocks import collecting, images, reading, surveying
 from junmai_svc.storage.snapshots.blocks.packs import PackRef
 from junmai_svc.storage.snapshots.blocks.places import MAPS, PACKS, PENDING_MAPS
 from junmai_svc.storage.snapshots.blocks.repacking import MOST_MOVED, PackUse, choose
@@ -174,10 +174,13 @@ def test_a_locked_map_keeps_its_packs_and_is_told_with_its_date(
     place: Place, clock: Clock, quick_folder: Path, seal: Seal
 ) -> None:
     until = BEGIN + 30 * DAY
-    machine = Machine(place, quick_folder / "m", seal=seal)
+    lock: list[object] = []
+    machine = Machine(
+        place, quick_folder / "m", seal=seal, retain_until=lambda: until if lock else None
+    )
     machine.backup(A, image_of(range(600)))
-    kept = machine.backup(B, image_of(range(100)))
-    machine.backend.retain(f"maps/{kept.manifest.map}", until, enough=until)
+    lock.append(True)
+    machine.backup(B, image_of(range(100)))
     machine.drop(A)
     clock.advance(2 * HOUR)
     done = machine.images.repack(None)
@@ -209,7 +212,7 @@ def test_a_damaged_pack_is_left_and_told(machine: Machine, place: Place, clock: 
 def test_a_repacker_that_dies_at_any_step_costs_nothing(
     fault: Fault, quick_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (filling, surveying, collecting, reading):
+    for module in (images, surveying, collecting, reading):
         monkeypatch.setattr(module, "FETCHES", 1)
     step = 0
     while True:
@@ -246,7 +249,7 @@ def test_a_repacker_and_a_pruner_may_pause_at_any_step_for_the_other_to_go_on(
     first: str, honours: Capabilities, quick_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hours pass after a new pack was put, and a day after a new version of the map."""
-    for module in (filling, surveying, collecting, reading):
+    for module in (images, surveying, collecting, reading):
         monkeypatch.setattr(module, "FETCHES", 1)
     kept = image_of(range(4))
 
