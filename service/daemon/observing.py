@@ -29,6 +29,7 @@ from junmai_svc.service.daemon.job_targets import (
 from junmai_svc.service.daemon.last_backups import absolute, folder_of
 from junmai_svc.service.daemon.run import Inside
 from junmai_svc.service.logs import log
+from junmai_svc.service.notify.messenger import Undelivered
 from junmai_svc.service.schedule import parse
 from junmai_svc.service.status.observation import (
     Job,
@@ -39,6 +40,7 @@ from junmai_svc.service.status.observation import (
     Proof,
     ProofOutcome,
     StoredSnapshot,
+    Unsent,
     Watched,
 )
 from junmai_svc.service.stores import Named, open_store, place_of
@@ -102,6 +104,7 @@ class Observer:
             ),
             facts,
             parse(configuration.drill.schedule) if configuration.drill.schedule else None,
+            _unsent(self._inside.undelivered()),
         )
 
     def _read_on(self, urls: Mapping[str, str]) -> JournalFacts:
@@ -250,6 +253,10 @@ def _stored(snapshot: Snapshot, names: Mapping[str, Path]) -> StoredSnapshot:
         manifest.new_bytes,
         manifest.reason,
     )
+
+
+def _unsent(undelivered: Undelivered | None) -> Unsent | None:
+    return Unsent(undelivered.since, undelivered.problem) if undelivered else None
 
 
 def _job(course: Course, planned: datetime | None, succeeded: datetime | None) -> Job:

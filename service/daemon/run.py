@@ -15,6 +15,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+from msgspec import structs
+
 from junmai_svc.service.configuration.file import Loaded
 from junmai_svc.service.context import now
 from junmai_svc.service.daemon.heap import give_back
@@ -24,10 +26,11 @@ from junmai_svc.service.daemon.jobs import Job
 from junmai_svc.service.daemon.last_backups import LastBackups, Place
 from junmai_svc.service.daemon.lock import Note, only_one, read_note, write_note
 from junmai_svc.service.daemon.scheduler import Daemon, background_scheduler
+from junmai_svc.service.daemon.standing_notes import noted, standings_in, times_in
 from junmai_svc.service.daemon.stopping import Stop, Stoppable, listening
 from junmai_svc.service.logs import log
 from junmai_svc.service.notify.crier import Crier
-from junmai_svc.service.notify.messenger import Messenger
+from junmai_svc.service.notify.messenger import Messenger, Undelivered
 from junmai_svc.service.notify.notices import Trouble
 from junmai_svc.service.notify.sending import Addresses
 from junmai_svc.service.one_history import configured_places, keep_one_history
@@ -45,6 +48,7 @@ STOP_SECONDS = 30.0
 CONFIGURATION = "configuration"
 # An event holds at most 65,535 bytes; a name of the configuration has up to 64.
 NAMES_PER_EVENT = 200
+UNSENT_IN_NOTE = 20
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,14 @@ class Inside:
     """What a running daemon shows of itself; may be asked from any thread.
 
     `memory` knows how it goes with each job, `planned` when each runs next, `loaded` is the
-    configuration that counts now.
+    configuration that counts now, `undelivered` says since when messages can't be sent.
     """
 
     loaded: Callable[[], Loaded]
     memory: Memory
     planned: Callable[[], Mapping[str, datetime | None]]
     journal: Path
+    undelivered: Callable[[], Undelivered | None] = lambda: None
 
 
 class Beside(Protocol):
@@ -128,7 +133,13 @@ def run_daemon(
         if this is None:
             return ""
         running = _begin(journal, stop, this, setup)
-        inside = Inside(lambda: running.loaded, running.memory, running.daemon.planned, journal)
+        inside = Inside(
+            lambda: running.loaded,
+            running.memory,
+            running.daemon.planned,
+            journal,
+            running.messenger.undelivered,
+        )
         all_ended = False
         try:
             with setup.beside(inside) as beside:
@@ -193,14 +204,22 @@ def _ids(jobs: tuple[Job, ...]) -> list[str]:
     return [job.id for job in jobs][:NAMES_PER_EVENT]
 
 
+def _subjects(jobs: tuple[Job, ...]) -> set[str]:
+    """What people may be told of."""
+    return {CONFIGURATION, *(part.subject for job in jobs for part in job.parts)}
+
+
 def _begin(journal: Path, stop: Stop, this: Operation, setup: Setup) -> _Running:
     started = now()
     before = read_note(journal)
-    memory = Memory(started, _times(before.waiting))
-    for subject, when in _times(before.succeeded).items():
+    memory = Memory(started, times_in(before.waiting))
+    for subject, when in times_in(before.succeeded).items():
         memory.learn(subject, when)
-    messenger = Messenger(setup.addresses)
-    crier = Crier(messenger.tell, messenger.ping, setup.remind)
+    messenger = Messenger(setup.addresses, before.unsent)
+    standings = standings_in(before.standings)
+    crier = Crier(messenger.tell, messenger.ping, setup.remind, standings)
+    crier.forget_others(_subjects(setup.jobs))
+    crier.went_well(CONFIGURATION, started)
 
     def record(name: str, data: Mapping[str, Any]) -> None:
         try:
@@ -273,8 +292,7 @@ def _reload(running: _Running, this: Operation, set_up: Callable[[Stoppable], Se
     running.messenger.replace(setup.addresses)
     running.crier.remind = setup.remind
     running.crier.went_well(CONFIGURATION, when)
-    subjects = {part.subject for job in setup.jobs for part in job.parts}
-    running.crier.forget_others({*subjects, CONFIGURATION})
+    running.crier.forget_others(_subjects(setup.jobs))
     running.loaded, running.places = setup.loaded, setup.places
     _learn(running, this.journal)
     running.daemon.replace(setup.jobs)
@@ -288,21 +306,13 @@ def _record(this: Operation, name: str, **data: Any) -> None:
         log().error("journal.unwritable", last=name, problem=problem.message)
 
 
-def _times(texts: Mapping[str, str]) -> dict[str, datetime]:
-    """The times of a note, which anybody may have written to."""
-    found = {}
-    for subject, text in texts.items():
-        try:
-            when = datetime.fromisoformat(text)
-        except ValueError:
-            continue
-        if when.tzinfo is not None:
-            found[subject] = when
-    return found
-
-
 def _write_note(running: _Running) -> None:
     note = running.memory.noted_in(running.note, running.daemon.planned())
+    note = structs.replace(
+        note,
+        standings=noted(running.crier.standings()),
+        unsent=running.messenger.unsent()[-UNSENT_IN_NOTE:],
+    )
     if note != running.written:
         try:
             write_note(running.journal, note)

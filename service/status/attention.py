@@ -50,6 +50,7 @@ def attention(
         *(each for coverage in coverages for each in _of_coverage(coverage, observation)),
         *(each for listing in observation.listings for each in _of_store(listing, observation)),
         *_of_journal(observation),
+        *_of_notifications(observation),
         *(each for job in observation.jobs for each in _of_job(job, coverages, observation.now)),
         *_of_migrations(migrations, observation.now),
     ]
@@ -175,6 +176,17 @@ def _of_journal(observation: Observation) -> Iterator[Attention]:
             0,
             f"The journal can't be used{_because(problem)}",
             "Without it no backup is recorded, and none is taken.",
+        )
+
+
+def _of_notifications(observation: Observation) -> Iterator[Attention]:
+    unsent = observation.unsent
+    if unsent is not None:
+        yield Attention(
+            Level.WRONG,
+            5,
+            f"Notifications can't be sent since {moment(unsent.since)}{_because(unsent.problem)}",
+            "They are kept and tried again. `junmai-svc notify test` tries the addresses.",
         )
 
 

@@ -10,6 +10,8 @@ from tests.daemon.installation import HEAD, NEVER_SOON, Installation
 from tests.harness.databases import change
 from tests.harness.listener import Listener
 
+from junmai_svc.service.daemon.lock import read_note
+
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signals")
 LOCKED = 11
 # What a backup takes long enough for to be caught in the middle.
@@ -253,3 +255,37 @@ def test_a_watching_service_is_pinged_and_its_address_is_nowhere_to_be_read(
     written = [path for path in installation.folder.rglob("*") if path.is_file()]
     assert secret not in said
     assert [p.name for p in written if secret.encode() in p.read_bytes()] == ["ping.url"]
+
+
+def failed_once_more(installation: Installation) -> None:
+    """Run a daemon until its backup has failed."""
+    before = len(installation.lines("daemon.job_failed"))
+    running = installation.start()
+    installation.wait_for(lambda: len(installation.lines("daemon.job_failed")) > before, running)
+    running.send_signal(signal.SIGTERM)
+    assert ended(running) == 0
+
+
+@posix
+def test_a_message_that_nobody_took_is_sent_after_a_restart_and_not_told_anew(
+    installation: Installation,
+) -> None:
+    pytest.importorskip("apprise")
+    listener = Listener()
+    try:
+        (installation.folder / "urls").write_text(f"json://{listener.address}/", encoding="utf-8")
+        installation.configure(NEVER_SOON, more='[notify]\nurls_file = "urls"\n')
+        installation.source.write_bytes(b"no database at all")
+        listener.status = 500
+        for _ in range(2):
+            failed_once_more(installation)
+            assert len(read_note(installation.journal).unsent) == 1
+        listener.status, refused = 200, len(listener.heard)
+        running = installation.start()
+        installation.wait_for(lambda: len(listener.heard) > refused, running)
+        running.send_signal(signal.SIGTERM)
+        assert ended(running) == 0
+    finally:
+        listener.close()
+    assert b"backup of junmai in local failed" in listener.heard[-1][1]
+    assert read_note(installation.journal).unsent == []

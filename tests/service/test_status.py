@@ -33,6 +33,7 @@ from junmai_svc.service.status.observation import (
     Proof,
     ProofOutcome,
     StoredSnapshot,
+    Unsent,
     Watched,
 )
 from junmai_svc.storage.snapshots.manifest import Reason
@@ -144,6 +145,14 @@ def test_a_backup_that_the_store_no_longer_had_when_it_was_seen_does_not_count()
     done = job("backup", "wine", "local", succeeded=NOW - 10 * MINUTE)
     status = fold_status(seen(taken(10 * HOUR), jobs=(done,)))
     assert status.state is State.OVERDUE
+
+
+def test_notifications_that_can_not_be_sent_are_wrong() -> None:
+    status = fold_status(seen(taken(MINUTE), unsent=Unsent(NOW - HOUR, "no route to host")))
+    assert not status.healthy
+    assert texts(status) == [
+        "Notifications can't be sent since 2026-11-23 11:17 UTC: no route to host."
+    ]
 
 
 def test_a_store_that_does_not_answer_leaves_nothing_ok() -> None:
