@@ -108,6 +108,7 @@ class _Running:
     note: Note
     places: Mapping[str, Place]
     backups: LastBackups
+    begun_with: Loaded
     written: Note | None = None
 
 
@@ -246,6 +247,7 @@ def _begin(journal: Path, stop: Stop, this: Operation, setup: Setup) -> _Running
         note,
         setup.places,
         LastBackups(),
+        setup.loaded,
     )
     _learn(running, this.journal)
     _write_note(running)
@@ -291,12 +293,29 @@ def _reload(running: _Running, this: Operation, set_up: Callable[[Stoppable], Se
         return
     running.messenger.replace(setup.addresses)
     running.crier.remind = setup.remind
-    running.crier.went_well(CONFIGURATION, when)
+    left = needs_restart(running.begun_with, setup.loaded)
+    if left:
+        log().warning("configuration.needs_restart", keys=left)
+        text = f"The new one is taken, but a restart is needed for: {', '.join(left)}."
+        running.crier.went_wrong(CONFIGURATION, Trouble.FAILED, text, when)
+    else:
+        running.crier.went_well(CONFIGURATION, when)
     running.crier.forget_others(_subjects(setup.jobs))
     running.loaded, running.places = setup.loaded, setup.places
     _learn(running, this.journal)
     running.daemon.replace(setup.jobs)
-    _record(this, "configuration_reloaded", jobs=_ids(setup.jobs))
+    _record(this, "configuration_reloaded", jobs=_ids(setup.jobs), needs_restart=left)
+
+
+def needs_restart(before: Loaded, after: Loaded) -> list[str]:
+    """Return the keys that differ and count from the next start of the daemon on. Pure."""
+    one, other = before.configuration, after.configuration
+    return [
+        f"{section}.{key}"
+        for section in ("journal", "status", "log")
+        for key, value in structs.asdict(getattr(one, section)).items()
+        if value != getattr(getattr(other, section), key)
+    ]
 
 
 def _record(this: Operation, name: str, **data: Any) -> None:

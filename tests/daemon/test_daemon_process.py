@@ -159,6 +159,28 @@ def test_a_new_configuration_is_taken_and_a_bad_one_changes_nothing(
 
 
 @posix
+def test_what_takes_a_restart_is_said_to(installation: Installation) -> None:
+    installation.configure(NEVER_SOON)
+    running = installation.start()
+    head = HEAD.replace("data/journal.db", "data/other.db")
+    installation.configure(NEVER_SOON, head=head.replace('listen = ""', 'listen = "127.0.0.1:0"'))
+    running.send_signal(signal.SIGHUP)
+    installation.wait_for(lambda: installation.lines("daemon.configuration_reloaded"), running)
+    [told] = installation.lines("configuration.needs_restart")
+    assert told["keys"] == ["journal.url", "status.listen"]
+    [reloaded] = installation.lines("daemon.configuration_reloaded")
+    assert reloaded["needs_restart"] == told["keys"]
+    installation.configure(NEVER_SOON)
+    running.send_signal(signal.SIGHUP)
+    installation.wait_for(
+        lambda: len(installation.lines("daemon.configuration_reloaded")) == 2, running
+    )
+    assert len(installation.lines("configuration.needs_restart")) == 1
+    running.send_signal(signal.SIGTERM)
+    assert ended(running) == 0
+
+
+@posix
 def test_a_backup_taken_by_hand_is_not_taken_again_at_the_start(
     installation: Installation,
 ) -> None:
