@@ -82,9 +82,9 @@ def show_warning(text: str, hint: str = "") -> None:
     if not _warnings[0]:
         return
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+    # In one line: a hint of its own belongs to the error that may follow.
+    text = f"{text}. {hint}" if hint else text
     console.print(Text.assemble(("Warning: ", "bold yellow"), printable(text)))
-    if hint:
-        console.print(Text.assemble(("Hint:    ", "bold"), printable(hint)))
 
 
 def show_begun(journal: str, public_key: str, key_file: str) -> None:
