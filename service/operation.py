@@ -175,17 +175,17 @@ def _require_text(values: Iterable[object]) -> None:
 
 
 def _record_failure(this: Operation, error: BaseException) -> None:
-    known = isinstance(error, ToldError)
-    message = error.message if isinstance(error, ToldError) else type(error).__name__
+    told = error if isinstance(error, ToldError) else None
+    message = told.message if told else type(error).__name__
     try:
         this.finish(
             "failed",
             message=message,
-            hint=error.hint if isinstance(error, ToldError) else "",
+            hint=told.hint if told else "",
             error=type(error).__name__,
             exit=exit_code(error),
         )
     except JunmaiError as second:
         # The first error is the one to report; the stream is closed by the next run.
         log().error("journal.unwritable", problem=second.message)
-    log().error(f"{this.kind}.error", error=message, exc_info=None if known else error)
+    log().error(f"{this.kind}.error", error=message, exc_info=None if told else error)

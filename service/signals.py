@@ -103,7 +103,9 @@ def abandonable() -> Iterator[Abandonable]:
         yield this
     except InterruptedRunError as error:
         this.signum = error.signum
-        interruption.remember(None)
+        # In another thread it is not ours to forget: the daemon's others have to see it too.
+        if threading.current_thread() is threading.main_thread():
+            interruption.remember(None)
     finally:
         _state.too_late = before or this.signum is not None
 

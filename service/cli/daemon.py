@@ -102,14 +102,15 @@ def install(
     loaded = _configured(configuration(ctx))
     wanted = units.System(system) if system else units.system_of(sys.platform)
     common = ctx.find_root().obj
-    setup.set_up(loaded, _journal(ctx, loaded), Silent())  # what can't run is not installed
-    journal, log_file = (
+    journal = _journal(ctx, loaded)
+    setup.set_up(loaded, journal, Silent())  # what can't run is not installed
+    said_journal, said_log = (
         Path(common[name]) if common[name] else None for name in ("journal", "log_file")
     )
     options = units.Options(
         setup.configured_path(loaded),
-        journal,
-        setup.log_file_of(loaded, _journal(ctx, loaded), log_file, wanted),
+        said_journal,
+        setup.log_file_of(loaded, journal, said_log, wanted),
         said_level(ctx),
     )
     line = units.command_of(Path(sys.executable), options, wanted)

@@ -67,9 +67,8 @@ def run_parts(job: Job, parts: Sequence[Part]) -> list[Outcome]:
     """
     with structlog.contextvars.bound_contextvars(job=job.id):
         if job.together is not None:
-            databases = {part.database for part in parts}
-            named = _names(Part("", database=databases.pop())) if len(databases) == 1 else {}
-            with structlog.contextvars.bound_contextvars(**named):
+            shared = _names(*parts)
+            with structlog.contextvars.bound_contextvars(**shared):
                 outcomes = _all_of(job.together, parts)
             return [_logged(each) for each in outcomes]
         outcomes = []
@@ -81,10 +80,16 @@ def run_parts(job: Job, parts: Sequence[Part]) -> list[Outcome]:
         return outcomes
 
 
-def _names(part: Part) -> dict[str, str]:
-    """The names by which lines can be found; `database` and `store` are a path and an address."""
-    named = {"configured_database": part.database, "configured_store": part.store}
-    return {key: value for key, value in named.items() if value is not None}
+def _names(*parts: Part) -> dict[str, str]:
+    """The names that all parts share, by which lines can be found.
+
+    `database` and `store` of a line are a path and an address.
+    """
+    named = {
+        "configured_database": {part.database for part in parts},
+        "configured_store": {part.store for part in parts},
+    }
+    return {key: name for key, (name, *others) in named.items() if name and not others}
 
 
 def _one(part: Part) -> Outcome:

@@ -1,10 +1,11 @@
 """Claims about signals: the first one ends the run, but never breaks what must be whole."""
 
 import signal
+import threading
 
 import pytest
 
-from junmai_svc.service.signals import ignore_from_here, interruptible, unbroken
+from junmai_svc.service.signals import abandonable, ignore_from_here, interruptible, unbroken
 from junmai_svc.storage import interruption
 from junmai_svc.storage.errors import InterruptedRunError
 
@@ -64,6 +65,23 @@ def failing() -> None:
 def test_an_error_meanwhile_is_the_one_that_is_told() -> None:
     with pytest.raises(ZeroDivisionError), interruptible(), unbroken():
         failing()
+
+
+def test_a_thread_that_gives_up_leaves_the_signal_for_the_others() -> None:
+    """As a daemon's job does, whose other jobs have to end as well."""
+
+    def give_up() -> None:
+        with abandonable():
+            raise InterruptedRunError(signal.SIGTERM)
+
+    interruption.remember(signal.SIGTERM)
+    try:
+        thread = threading.Thread(target=give_up)
+        thread.start()
+        thread.join()
+        assert interruption.received() == signal.SIGTERM
+    finally:
+        interruption.remember(None)
 
 
 def test_without_a_signal_nothing_is_raised() -> None:
