@@ -4,7 +4,6 @@ Order: manifest, bytes copied beside the target while they are hashed, SQLite's 
 then a snapshot of what is to be replaced while nobody can write it, then the switch.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -73,13 +72,13 @@ def choose(context: Context, which: Which, target: Path | None) -> Found:
         NotFoundError: there is none.
         IntegrityError: it has no manifest, or one that can't be used.
     """
-    return choose_from(context.stores, which, target)
+    return choose_from(context.stores, which, target.resolve() if target else None)
 
 
-def choose_from(stores: Sequence[SnapshotStore], which: Which, target: Path | None) -> Found:
+def choose_from(stores: Sequence[SnapshotStore], which: Which, database: PurePath | None) -> Found:
     """Return the snapshot that is meant, from the first store that has it.
 
-    Where no name is given, it is one of the database `target`: see `choosing.newest`. A store whose
+    Where no name is given, it is one of the `database`: see `choosing.newest`. A store whose
     manifest of it can't be used is passed over where another one has it.
 
     Raises:
@@ -87,7 +86,6 @@ def choose_from(stores: Sequence[SnapshotStore], which: Which, target: Path | No
         IntegrityError: it has no manifest, or one that can't be used.
     """
     path = Path(which.reference)
-    database = PurePath(os.path.abspath(target)) if target else None  # noqa: PTH100  # links stay
     with translated("read the backup", path):
         if path.is_file():
             return Found(FileStore(path.parent), snapshot_of_file(path))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import click
@@ -151,7 +151,7 @@ def diff(
         database, pair = None, []
         for reference, where in reversed(sides) if late else sides:
             pair.append(stack.enter_context(_found(loaded, reference, where, database)))
-            database = Path(pair[0].snapshot.manifest.original_path)
+            database = PurePath(pair[0].snapshot.manifest.original_path)
         one, other = reversed(pair) if late else pair
         found = use_case.diff(one, other, for_terminal(), examples=examples)
     (show_json if as_json else show_diff)(diff_view(found))
@@ -160,7 +160,7 @@ def diff(
 
 @contextmanager
 def _found(
-    loaded: "Loaded | None", reference: str, named: "list[Named]", database: Path | None
+    loaded: "Loaded | None", reference: str, named: "list[Named]", database: PurePath | None
 ) -> "Iterator[Found]":
     """The snapshot that is meant; if no store has it, one that is down is to blame."""
     from junmai_svc.service.restore import Which, choose_from

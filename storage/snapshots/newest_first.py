@@ -21,20 +21,20 @@ Read = Callable[[str], Snapshot | None]
 
 
 def newest_first(
-    names: Iterable[str], read: Read, stem: str | None = None, at: datetime | None = None
+    names: Iterable[str], read: Read, at: datetime | None = None
 ) -> Iterator[Snapshot]:
     """Yield the snapshots of these names, newest first; `read` gives None for what is none.
 
-    Those with the `stem` of a database in their names come before all others, and those of later
-    than `at` (UTC) after them. `read` is called by several threads.
+    Those whose names tell a later time than `at` (UTC) come after all others. The stem in a name
+    says nothing: a database may have been backed up by a link of another name. `read` is called by
+    several threads.
     """
     wanted: list[tuple[datetime, str]] = []
     others: list[tuple[datetime, str]] = []
     for name in names:
-        own, time = _in_name(name)
+        time = _time_in(name)
         early = at is None or time is None or time <= at
-        fits = early and (stem is None or own == stem)
-        (wanted if fits else others).append((time or _UNKNOWN, name))
+        (wanted if early else others).append((time or _UNKNOWN, name))
     with ThreadPoolExecutor(READERS) as pool:
         for group in (wanted, others):
             yield from _in_order(sorted(group, reverse=True), read, pool)
@@ -56,12 +56,12 @@ def _in_order(
             yield held.pop()
 
 
-def _in_name(name: str) -> tuple[str, datetime | None]:
-    """The stem of the database and the time that a name tells, if it does."""
+def _time_in(name: str) -> datetime | None:
+    """The time that a name tells, if it does."""
     found = NAME.fullmatch(name)
     if found is None:
-        return "", None
+        return None
     try:
-        return found["stem"], datetime.strptime(found["stamp"], STAMP).replace(tzinfo=UTC)
+        return datetime.strptime(found["stamp"], STAMP).replace(tzinfo=UTC)
     except ValueError:
-        return found["stem"], None
+        return None

@@ -236,7 +236,7 @@ class ObjectStore:
         """
         if reference == LATEST:
             read: set[str] = set()
-            found = newest(self._newest_first(database, at, read), database, self.url, at)
+            found = newest(self._newest_first(at, read), database, self.url, at)
             if found.name in read:
                 return found
             reference = found.name
@@ -249,9 +249,7 @@ class ObjectStore:
             raise missing(reference, self.url) from None
         return Snapshot(self._manifest(name, content), None, self.url)
 
-    def _newest_first(
-        self, database: PurePath | None, at: datetime | None, read: set[str]
-    ) -> Iterator[Snapshot]:
+    def _newest_first(self, at: datetime | None, read: set[str]) -> Iterator[Snapshot]:
         """The snapshots that can be read, newest first; notes which come from the store itself."""
         found = dict(self.images.manifests())
 
@@ -261,8 +259,7 @@ class ObjectStore:
             except (NotFoundError, IntegrityError):
                 return None
 
-        stem = database.stem if database is not None else None
-        return newest_first(found, snapshot, stem, at)
+        return newest_first(found, snapshot, at)
 
     def hold(self, name: str) -> None:
         """Keep a snapshot whatever a policy says; see `SnapshotStore.hold`."""

@@ -26,7 +26,8 @@ def record(journal: Journal, tmp_path: Path) -> Record:
         run = uuid7()
         process = {"pid": 17, "folder": str(tmp_path / "desk")}
         start = {"snapshot": NAME, "store": store, "process": process}
-        for name, data in {"started": start, **named}.items():
+        begin = "requested" if category == "restore" else "started"
+        for name, data in {begin: start, **named}.items():
             stream = stream_name(category, run)
             journal.append(stream, event_type(category, name), data, correlation=run)
 
