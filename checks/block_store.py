@@ -10,7 +10,14 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from junmai_svc.checks.store_report import Hit, StoreFinding, merged
+from junmai_svc.checks.store_report import (
+    MANIFEST_HINT,
+    Hit,
+    StoreFinding,
+    manifest_hint,
+    merged,
+    unknown_part,
+)
 from junmai_svc.storage.errors import IntegrityError, JunmaiError, NotFoundError
 from junmai_svc.storage.snapshots.base import SnapshotStore
 from junmai_svc.storage.snapshots.blocks.digesting import BLOCK_BYTES
@@ -70,7 +77,11 @@ def look(images: BlockImages) -> Structure:
             if isinstance(outcome, JunmaiError):
                 found.bad_maps[name] = outcome
                 continue
-            for pack in outcome:
+            for snapshot, problem in outcome.false.items():
+                found.unreadable[snapshot] = problem
+                del found.manifests[snapshot]
+                found.maps[name].remove(snapshot)
+            for pack in outcome.packs:
                 found.needed[pack.name].add(pack)
                 found.users[pack.name].add(name)
     for each in images.backend.list(PACKS):
@@ -155,8 +166,9 @@ def findings(
     """
     for name in before.unreadable.keys() & after.unreadable.keys():
         problem = after.unreadable[name]
+        place = images.manifest_object(name)
         yield StoreFinding(
-            "manifest", images.manifest_object(name), problem.message, (), problem.hint
+            "manifest", place, problem.message, unknown_part(name), manifest_hint(problem)
         )
     for name in before.bad_maps.keys() & after.bad_maps.keys():
         snapshots = after.maps[name]
@@ -204,17 +216,43 @@ def _manifest(images: BlockImages, name: str) -> Manifest | JunmaiError | None:
         return problem
 
 
-def _map(images: BlockImages, name: str, found: Structure) -> tuple[PackRef, ...] | JunmaiError:
-    """The packs that a map needs, if it is the map of the images that its manifests say."""
+@dataclass(frozen=True)
+class _Read:
+    """The packs that a map needs, and which of the snapshots that name it are not of its image."""
+
+    packs: tuple[PackRef, ...]
+    false: dict[str, JunmaiError]
+
+
+def require_map_of(manifest: Manifest, image_map: ImageMap) -> None:
+    """Make sure that a map is of the image that a manifest tells of.
+
+    Raises:
+        IntegrityError: it is not.
+    """
+    if (image_map.image, image_map.size) != (manifest.checksum, manifest.file_size):
+        raise IntegrityError(
+            f"Manifest {manifest.name} is not of the image of its map {image_map.name}",
+            MANIFEST_HINT,
+        )
+
+
+def _map(images: BlockImages, name: str, found: Structure) -> _Read | JunmaiError:
+    """What a map needs; it is bad itself only where no manifest tells of its image."""
     try:
         image_map = images.map(name)
     except IntegrityError as problem:
         return problem
-    for snapshot in found.maps[name]:
-        manifest = found.manifests[snapshot]
-        if (image_map.image, image_map.size) != (manifest.checksum, manifest.file_size):
-            return IntegrityError(f"Map {name} is of another image than {snapshot}")
-    return image_map.packs
+    false: dict[str, JunmaiError] = {}
+    users = [found.manifests[snapshot] for snapshot in found.maps[name]]
+    if image_map.image not in {manifest.checksum for manifest in users}:
+        return IntegrityError(f"Map {name} is of another image than {users[0].name}")
+    for manifest in users:
+        try:
+            require_map_of(manifest, image_map)
+        except IntegrityError as problem:
+            false[manifest.name] = problem
+    return _Read(image_map.packs, false)
 
 
 def _hits(images: BlockImages, structure: Structure, damage: Damage) -> Iterator[Hit]:

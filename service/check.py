@@ -16,7 +16,7 @@ from junmai_svc.checks.block_store import (
     look,
 )
 from junmai_svc.checks.map_proof import prove_maps
-from junmai_svc.checks.store_report import StoreReport
+from junmai_svc.checks.store_report import StoreFinding, StoreReport
 from junmai_svc.checks.whole_store import check_images, unlisted, unusable
 from junmai_svc.service.context import Context
 from junmai_svc.service.logs import log
@@ -29,6 +29,7 @@ from junmai_svc.storage.snapshots.blocks.examining import Damage
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
 from junmai_svc.storage.snapshots.blocks.places import map_object, pack_object
 from junmai_svc.storage.snapshots.blocks.proving import Digests
+from junmai_svc.storage.snapshots.garbage import Garbage
 from junmai_svc.storage.snapshots.store import FileStore
 
 EVERYTHING = 1.0
@@ -120,13 +121,16 @@ def examine_blocks(
         after.bad_maps.update(prove_maps(images, after, again, damages, digests)[1])
     found = tuple(findings(images, before, damages, after)) if suspicious else ()
     unproven = {n for name, own in before.maps.items() if name not in proven for n in own}
+    orphans = images.garbage((), context.clock())
+    if not (before.manifests or before.unreadable):
+        found += tuple(map(_missing, orphans.problems))
     report = StoreReport(
         tuple(sorted(before.manifests)),
         len(before.stored),
         total,
         share >= EVERYTHING,
         found,
-        tuple(_notes(context, images, before)),
+        tuple(_notes(orphans, before)),
         frozenset(unproven),
     )
     confirmed = {finding.name for finding in found}
@@ -193,6 +197,8 @@ def _examine_images(context: Context, store: SnapshotStore, share: float) -> Sto
         found = check_images(store.backend, good, chosen, tick)
     found += [unusable(each, local=isinstance(store, FileStore)) for each in bad]
     orphans = store.garbage((), context.clock())
+    if not (good or bad):
+        found += map(_missing, orphans.problems)
     notes = [_garbage_note(len(orphans.objects), orphans.size)] if orphans.objects else []
     notes += [
         f"{name} has no manifest: it is no snapshot, and is left alone"
@@ -202,8 +208,12 @@ def _examine_images(context: Context, store: SnapshotStore, share: float) -> Sto
     return StoreReport(tuple(sorted(sizes)), len(sizes), total, whole, tuple(found), tuple(notes))
 
 
-def _notes(context: Context, images: BlockImages, structure: Structure) -> Iterator[str]:
-    orphans = images.garbage((), context.clock())
+def _missing(problem: JunmaiError) -> StoreFinding:
+    """The finding where a store has no manifest at all, but more than none can have."""
+    return StoreFinding("manifest", "all manifests", problem.message, (), problem.hint)
+
+
+def _notes(orphans: Garbage, structure: Structure) -> Iterator[str]:
     if orphans.objects:
         yield _garbage_note(len(orphans.objects), orphans.size)
     for name in structure.foreign[:SHOWN_FOREIGN]:

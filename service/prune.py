@@ -139,14 +139,15 @@ def prune(context: Context, policy: Policy | Policies) -> Pruned:
             translated("delete what nothing leads to in", store.url),
             context.progress.step("Deleting what nothing leads to", 1, "steps"),
         ):
-            collected = store.collect()
+            emptied = bool(deleted) and len(deleted) == len(plan.decisions)
+            collected = store.collect(emptied=emptied)
         with (
             translated("rewrite what is mostly dead in", store.url),
             context.progress.step("Rewriting what is mostly dead", 1, "steps"),
         ):
             repacked = store.repack()
             if repacked.maps:
-                collected = collected.and_then(store.collect())
+                collected = collected.and_then(store.collect(emptied=emptied))
         this.finish(
             "completed",
             deleted=len(deleted),

@@ -1,7 +1,8 @@
 """The commands `snapshots` and `snapshots diff`."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import click
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from junmai_svc.service.stores import Named
 
 LIST = "list"
+LATEST = "latest"
 MOST_EXAMPLES = 1_000
 
 
@@ -142,14 +144,24 @@ def diff(
         beside = folder_of(before) or folder_of(after)
         named = [Named(str(beside), is_folder=True)] if beside is not None else []
     elsewhere = [b_store] if b_store is not None else named
-    with _found(loaded, before, named) as one, _found(loaded, after, elsewhere) as other:
+    with ExitStack() as stack:
+        # `latest` is of the database that the other one is of, so the other one is found first.
+        sides = [(before, named), (after, elsewhere)]
+        late = before == LATEST != after
+        database, pair = None, []
+        for reference, where in reversed(sides) if late else sides:
+            pair.append(stack.enter_context(_found(loaded, reference, where, database)))
+            database = PurePath(pair[0].snapshot.manifest.original_path)
+        one, other = reversed(pair) if late else pair
         found = use_case.diff(one, other, for_terminal(), examples=examples)
     (show_json if as_json else show_diff)(diff_view(found))
     return FINDINGS if exit_code and not found.is_equal else DONE
 
 
 @contextmanager
-def _found(loaded: "Loaded | None", reference: str, named: "list[Named]") -> "Iterator[Found]":
+def _found(
+    loaded: "Loaded | None", reference: str, named: "list[Named]", database: PurePath | None
+) -> "Iterator[Found]":
     """The snapshot that is meant; if no store has it, one that is down is to blame."""
     from junmai_svc.service.restore import Which, choose_from
     from junmai_svc.service.settings import folder_of
@@ -161,7 +173,7 @@ def _found(loaded: "Loaded | None", reference: str, named: "list[Named]") -> "It
         return
     with reading_stores(named, loaded) as (stores, down):
         try:
-            found = choose_from(stores, Which(reference), None)
+            found = choose_from(stores, Which(reference), database)
         except NotFoundError:
             if not down:
                 raise

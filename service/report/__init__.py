@@ -176,6 +176,9 @@ def show_restored(view: View) -> None:
         f"SHA-256  {view['checksum']} (as recorded)",
         f"Run      {view['run']}",
     ]
+    for each in view["damaged_copies"]:
+        lines.append(f"Damaged  the copy in {each['store']}: {each['problem']}")
+        lines.append(f"From     {view['store']} instead")
     if view["pre_restore_snapshot"]:
         lines.append(f"Before   what was there is kept as {view['pre_restore_snapshot']}")
     lines += [

@@ -192,6 +192,8 @@ def restored_view(result: Restored) -> View:
         "target": str(result.target),
         "checksum": result.snapshot.manifest.checksum,
         "pre_restore_snapshot": result.replaced.snapshot,
+        "store": result.snapshot.store,
+        "damaged_copies": problems_view(result.passed_over),
         "set_aside": list(result.replaced.set_aside),
         "violations": _recorded(result.snapshot) or dict(result.examination.violations),
     }

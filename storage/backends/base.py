@@ -157,6 +157,7 @@ class Backend(Protocol):
 
         Raises:
             NotFoundError: there is no such bucket.
+            IntegrityError: something hides what is under this prefix.
         """
         ...
 

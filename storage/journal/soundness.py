@@ -75,7 +75,9 @@ def _examined(told: Soundness, event: Event, start: Mapping[str, Any]) -> None:
 def _ended(
     told: Soundness, event: Event, category: str, name: str, start: Mapping[str, Any]
 ) -> None:
-    snapshot, place = start.get("snapshot"), address_of(start, start.get("store"))
+    # A restore may have taken another store's copy, as that of the first one was damaged.
+    place = address_of(start, event.data.get("store") or start.get("store"))
+    snapshot = start.get("snapshot")
     if not isinstance(snapshot, str) or place is None:
         return
     if name == PROOFS.get(category):

@@ -29,6 +29,10 @@ MapName = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{32})?\Z")]
 HINT = "Restore from another snapshot; `junmai-svc snapshots` lists the good ones."
 
 
+class NewerManifestError(IntegrityError):
+    """A manifest is of a format that this program does not know yet: it may be quite whole."""
+
+
 class Reason(StrEnum):
     """Why a snapshot was taken; `latest` passes over the last two."""
 
@@ -173,7 +177,7 @@ def parse_manifest(content: bytes, name: str, where: str, layout: str) -> Manife
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise IntegrityError(f"Manifest {where} is damaged: {error}", HINT) from error
     if manifest.format > FORMAT:
-        raise IntegrityError(
+        raise NewerManifestError(
             f"Manifest {where} has format {manifest.format}; this program reads up to {FORMAT}",
             "Install the newest junmai-svc.",
         )

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
 from uuid import uuid4
 
@@ -39,6 +39,7 @@ from junmai_svc.storage.snapshots.dropping import dropping, forget_dropping, ref
 from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
 from junmai_svc.storage.snapshots.locks import extend_locks
 from junmai_svc.storage.snapshots.manifest import LARGEST_MANIFEST, NAME, STAMP, Manifest
+from junmai_svc.storage.snapshots.newest_first import newest_first
 from junmai_svc.storage.snapshots.opening import open_manifest
 
 LARGEST_DETAILS = 64 << 20
@@ -90,8 +91,11 @@ class Layout(Protocol):
         """Remove what was only for passing use and has had its time."""
         ...
 
-    def collect(self) -> Collected:
-        """Delete what nothing leads to; return what became of it."""
+    def collect(self, *, emptied: bool = False) -> Collected:
+        """Delete what nothing leads to; return what became of it.
+
+        Nothing is where all manifests are gone, unless the caller `emptied` the store itself.
+        """
         ...
 
     def repack(self, retain_until: datetime | None) -> Repacked:
@@ -229,10 +233,19 @@ class ObjectStore:
         good.sort(key=lambda snapshot: (snapshot.manifest.taken, snapshot.name), reverse=True)
         return good, bad
 
-    def find(self, reference: str, database_name: str | None = None) -> Snapshot:
-        """Return a snapshot by its name, or the newest one; see `SnapshotStore.find`."""
+    def find(
+        self, reference: str, database: PurePath | None = None, at: datetime | None = None
+    ) -> Snapshot:
+        """Return a snapshot by its name, or the newest one; see `SnapshotStore.find`.
+
+        For the newest one only as many manifests are read as decide; which database they are of may
+        come from the cache, the one that is returned does not.
+        """
         if reference == LATEST:
-            found = newest(self.snapshots()[0], database_name, self.url)
+            read: set[str] = set()
+            found = newest(self._newest_first(at, read), database, self.url, at)
+            if found.name in read:
+                return found
             reference = found.name
         name = name_of(reference)
         if not NAME.fullmatch(name) or "/" in name:
@@ -242,6 +255,18 @@ class ObjectStore:
         except NotFoundError:
             raise missing(reference, self.url) from None
         return Snapshot(self._manifest(name, content), None, self.url)
+
+    def _newest_first(self, at: datetime | None, read: set[str]) -> Iterator[Snapshot]:
+        """The snapshots that can be read, newest first; notes which come from the store itself."""
+        found = dict(self.images.manifests())
+
+        def snapshot(name: str) -> Snapshot | None:
+            try:
+                return Snapshot(self._listed(name, found[name].size, read), None, self.url)
+            except (NotFoundError, IntegrityError):
+                return None
+
+        return newest_first(found, snapshot, at)
 
     def hold(self, name: str) -> None:
         """Keep a snapshot whatever a policy says; see `SnapshotStore.hold`."""
@@ -284,9 +309,9 @@ class ObjectStore:
             forget_dropping(self.backend, now)
         return now
 
-    def collect(self) -> Collected:
+    def collect(self, *, emptied: bool = False) -> Collected:
         """Delete what nothing leads to; see `SnapshotStore.collect`."""
-        return self.images.collect()
+        return self.images.collect(emptied=emptied)
 
     def repack(self) -> Repacked:
         """Rewrite what is mostly dead; see `SnapshotStore.repack`."""
@@ -311,11 +336,14 @@ class ObjectStore:
             )
         return content
 
-    def _listed(self, name: str, size: int) -> Manifest:
-        """A manifest for a listing: the one in the cache, if that is good."""
+    def _listed(self, name: str, size: int, fresh: set[str] | None = None) -> Manifest:
+        """A manifest for a listing: the one in the cache, if that is good, else a fresh one."""
 
         def read() -> bytes:
-            return self._read(name)
+            content = self._read(name)
+            if fresh is not None:
+                fresh.add(name)
+            return content
 
         try:
             return self._manifest(name, self.cache.manifest(name, size, read))

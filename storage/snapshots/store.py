@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import msgspec
 
@@ -292,19 +292,19 @@ class FileStore:
         """Forget deletions that died; what else dead runs left is known from the journal."""
         forget_dropping(self.backend, datetime.now(UTC))
 
-    def collect(self) -> Collected:
+    def collect(self, *, emptied: bool = False) -> Collected:
         """Delete nothing: an image without a manifest may be a person's own in this folder."""
+        del emptied
         return Collected()
 
     def repack(self) -> Repacked:
         """Do nothing: images share nothing."""
         return Repacked()
 
-    def find(self, reference: str, database_name: str | None = None) -> Snapshot:
-        """Return the snapshot of that name, or the newest one for `latest`.
-
-        `latest` looks at snapshots of `database_name` first, and passes over those that were only
-        taken to undo a restore or an overwrite.
+    def find(
+        self, reference: str, database: PurePath | None = None, at: datetime | None = None
+    ) -> Snapshot:
+        """Return the snapshot of that name, or the newest one for `latest`; see `choosing.newest`.
 
         Raises:
             NotFoundError: there is none, or `latest` could mean several databases.
@@ -312,7 +312,7 @@ class FileStore:
             OSError: the store can't be read.
         """
         if reference == LATEST:
-            return newest(self.snapshots()[0], database_name, self.url)
+            return newest(self.snapshots()[0], database, self.url, at)
         name = name_of(reference)
         manifest = self.folder / f"{name}.json"
         if Path(name).name != name or not (manifest.exists() or self._final(name).exists()):

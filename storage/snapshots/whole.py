@@ -138,7 +138,10 @@ class WholeImages:
             JunmaiError: the store can't be listed.
         """
         found = {each.name: each for each in self._backend.list()}
-        gone = self._orphans(found, when) | {f"{name}{_IMAGE}" for name in dropped}
+        orphans = self._orphans(found, when)
+        if orphans and not any(self.manifests()):
+            return Garbage(problems=(self._no_manifest(len(orphans)),))
+        gone = orphans | {f"{name}{_IMAGE}" for name in dropped}
         return Garbage({name: found[name].size for name in sorted(gone & found.keys())})
 
     def tidy(self) -> datetime:
@@ -157,8 +160,10 @@ class WholeImages:
         let_trials_go(self._backend)
         return time_of(self._backend)
 
-    def collect(self) -> Collected:
+    def collect(self, *, emptied: bool = False) -> Collected:
         """Delete the images that have had no manifest for a day.
+
+        Where no image has one nothing is deleted, unless the caller `emptied` the store itself.
 
         Raises:
             JunmaiError: the store can't be read or written.
@@ -166,6 +171,8 @@ class WholeImages:
         now = time_of(self._backend)
         found = {each.name: each for each in self._backend.list()}
         orphans = sorted(self._orphans(found, now))
+        if orphans and not emptied and not any(self.manifests()):
+            return Collected(problems=(self._no_manifest(len(orphans)),))
         me = str(uuid4())
         for name in orphans:
             self._backend.put(mark_object(me, name), b"")
@@ -214,6 +221,12 @@ class WholeImages:
         except NotFoundError:
             return False
         return True
+
+    def _no_manifest(self, count: int) -> IntegrityError:
+        return IntegrityError(
+            f"{self._backend.url} has {count:,} images, but not one manifest",
+            "Find out where they went. If there never was one, the next backup ends this.",
+        )
 
     @staticmethod
     def _orphans(found: Mapping[str, Stat], when: datetime) -> set[str]:

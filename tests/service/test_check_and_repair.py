@@ -162,6 +162,7 @@ def test_what_can_not_be_mended_is_told_with_its_snapshots_and_ranges(
     done = repair(context, Sources())
     view = repair_view(done)
     assert (view["status"], view["damaged"]) == ("findings", [name])
+    assert "--from-source" in view["findings"][0]["hint"]
     [hit] = view["findings"][0]["snapshots"]
     assert (hit["snapshot"], hit["database"]) == (name, str(source))
     lengths = [stop - start for start, stop in hit["ranges"]]

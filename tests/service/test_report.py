@@ -92,6 +92,8 @@ def restored(name: str) -> View:
         "checksum": "ab" * 32,
         "pre_restore_snapshot": f"before {name}",
         "set_aside": [f"aside {name}"],
+        "store": f"store {name}",
+        "damaged_copies": [{"store": f"other {name}", "problem": f"flipped {name}", "hint": ""}],
         "violations": {f"CHECK {name}": 2},
     }
 
@@ -174,6 +176,7 @@ def prune(name: str) -> View:
 
 def check(name: str) -> View:
     hit = {"snapshot": f"snapshot {name}", "ranges": [[0, 4096]], "bytes": 4096}
+    hit["database"] = f"database {name}"
     finding = {"key": f"object {name}", "message": f"damage {name}", "hint": f"hint {name}"}
     return {
         "run": f"run {name}",

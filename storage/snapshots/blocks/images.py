@@ -224,9 +224,9 @@ class BlockImages:
         """Remove what was only for passing use; see `collecting.tidy`."""
         return collecting.tidy(self.backend)
 
-    def collect(self) -> Collected:
+    def collect(self, *, emptied: bool = False) -> Collected:
         """Delete what nothing leads to; see `collecting.collect`."""
-        return collecting.collect(self.backend, self.seal)
+        return collecting.collect(self.backend, self.seal, emptied=emptied)
 
     def repack(self, retain_until: datetime | None) -> Repacked:
         """Rewrite packs that are mostly dead; see `repacking.repack`."""

@@ -26,7 +26,8 @@ def record(journal: Journal, tmp_path: Path) -> Record:
         run = uuid7()
         process = {"pid": 17, "folder": str(tmp_path / "desk")}
         start = {"snapshot": NAME, "store": store, "process": process}
-        for name, data in {"started": start, **named}.items():
+        begin = "requested" if category == "restore" else "started"
+        for name, data in {begin: start, **named}.items():
             stream = stream_name(category, run)
             journal.append(stream, event_type(category, name), data, correlation=run)
 
@@ -134,3 +135,13 @@ def test_a_check_without_its_beginning_is_no_reason_to_fail(
     record("check", URL, examined=examined, damage_found={})
     later = (event for event in journal.read() if "started" not in event.type)
     assert fold_soundness(later).damaged_in(URL) == {NAME}
+
+
+def test_a_restore_from_another_store_says_nothing_of_the_damaged_copy(
+    journal: Journal, record: Record
+) -> None:
+    damage(record, URL)
+    record("restore", URL, switched={"store": "s3://bucket/other"})
+    assert told(journal).damaged_in(URL) == {NAME}
+    record("restore", URL, switched={"store": URL})
+    assert told(journal).damaged_in(URL) == frozenset()

@@ -420,7 +420,7 @@ class Stores(RuleBasedStateMachine):
         kept = self.kept[place]
         try:
             store.tidy()
-            done = store.collect()
+            done = store.collect(emptied=True)
             assert not done.problems or kept.damaged or kept.has_torn or read_wrong
         finally:
             needed = {name for each in kept.images.keys() - kept.lost for name in kept.needs[each]}

@@ -87,7 +87,7 @@ def test_a_manifest_that_lies_is_refused(
 ) -> None:
     rewrite(machine, **changes)
     refused(machine, quick_folder)
-    assert machine.images.collect().deleted == {}
+    assert machine.collect().deleted == {}
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_where_a_manifest_says_it_lies_is_never_followed(
     victim.write_bytes(b"precious")
     rewrite(machine, backup_path=str(victim), original_path=str(victim))
     assert machine.restore(A) == IMAGE
-    machine.images.collect()
+    machine.collect()
     assert victim.read_bytes() == b"precious"
 
 
@@ -169,7 +169,7 @@ def test_a_map_that_builds_on_itself_is_refused(machine: Machine, quick_folder: 
     stored = StoredMap(image, "0" * 64, len(IMAGE), name, (), runs)
     machine.backend.put(f"{MAPS}{name}", encode(stored, name, machine.seal))
     refused(machine, quick_folder)
-    assert machine.images.collect().deleted == {}
+    assert machine.collect().deleted == {}
 
 
 def test_a_map_that_names_a_pack_by_a_path_can_not_be(machine: Machine) -> None:
@@ -202,9 +202,11 @@ def test_links_in_a_store_lead_nowhere(tmp_path: Path) -> None:
     (store / "packs" / "ff").symlink_to(tmp_path)
     (store / "state" / "pending").mkdir(parents=True, exist_ok=True)
     (store / "state" / "pending" / "x").symlink_to(secret)
-    assert [snapshot.name for snapshot in machine.store.snapshots()[0]] == [A]
+    good, bad = machine.store.snapshots()
+    assert [snapshot.name for snapshot in good] == [A]
+    assert ["link" in each.problem.message for each in bad] == [True]
     machine.images.tidy()
-    machine.images.collect()
+    assert len(machine.collect().problems) == 2
     with pytest.raises(JunmaiError):
         machine.store.find(B)
     assert secret.read_bytes() == b"precious"
@@ -230,9 +232,9 @@ def test_a_pending_that_is_none_holds_back_a_collection_for_a_day(
     clock = place.now
     assert isinstance(clock, Clock)
     clock.advance(2 * HOUR)
-    assert machine.images.collect().problems
+    assert machine.collect().problems
     for _ in range(3):
         clock.advance(25 * HOUR)
         machine.images.tidy()
-    assert machine.images.collect().deleted
+    assert machine.collect().deleted
     assert not [name for name in place.objects if name.startswith(PACKS)]

@@ -337,7 +337,7 @@ def test_a_repair_that_dies_at_any_step_can_be_done_again(
         clock.advance(2 * DAY)
         for _ in range(3):
             machine.images.tidy()
-            machine.images.collect()
+            machine.collect()
             clock.advance(20 * DAY)
         assert not [name for name in place.objects if name.startswith(MARKS)]
         assert (machine.restore(A), machine.restore(B)) == (first, second)
