@@ -53,9 +53,10 @@ def check(
 
     --repair puts damaged packs and images into `quarantine/` and good blocks or images in their
     place: from elsewhere in the store, from another store (--from) or from the database itself
-    (--from-source), wherever SHA-256s agree. What can't be mended is told. Where blocks of an old
-    snapshot are lost, the next backup stores those again that the database still has: then repair
-    once more.
+    (--from-source), wherever SHA-256s agree. A manifest that can't be used is taken with its image
+    from --from, else put aside, so that its name and its room are free again. What can't be mended
+    is told. Where blocks of an old snapshot are lost, the next backup stores those again that the
+    database still has: then repair once more.
 
     \b
     junmai-svc check data/backups --read-data

@@ -10,7 +10,7 @@ state/pending-maps/<id>/<name>   new versions of maps, by the id of whoever rewr
 state/expired-maps/<id>/<name>   the same of those
 state/marks/<pruner>/<object>    what a pruner is about to delete
 state/marks/damaged/<object>     what was found damaged (`distrusting`)
-quarantine/<pack>                damaged packs, for whoever wants to look at them
+quarantine/<object>              damaged packs and manifests, for whoever wants to look at them
 """
 
 from collections.abc import Iterator
