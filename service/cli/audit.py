@@ -245,36 +245,28 @@ def prove(ctx: click.Context, *, event: str, to: Path | None, as_json: bool) -> 
     help="CloudEvents, one a line and byte for byte as stored; or a table.",
 )
 @click.option("--to", type=PATH, help="The file to write.  [default: stdout]")
+@with_json
 @click.pass_context
-def export(ctx: click.Context, *, form: str, to: Path | None) -> int:
+def export(ctx: click.Context, *, form: str, to: Path | None, as_json: bool) -> int:
     """Write out all events, each verified: CloudEvents in JSON lines, or a table.
+
+    With --to nothing else is said, unless --json asks for it.
 
     \b
     junmai-svc audit export --format csv --to events.csv
     """
-    import os
-
+    from junmai_svc.service import report
     from junmai_svc.service.audit.export import export_to
-    from junmai_svc.service.configuration.file import load
-    from junmai_svc.service.edge import at_edge
     from junmai_svc.service.wiring import reading_journal
 
-    common = ctx.find_root().obj
-
-    def act() -> int:
-        common["loaded"] = load(Path(common["config"]) if common["config"] else None, os.environ)
-        with reading_journal(journal_option(ctx)) as journal:
-            export_to(journal, form, to)
-        return DONE
-
-    log_file = Path(common["log_file"]) if common["log_file"] else None
-    return at_edge(
-        act,
-        as_json=False,
-        log_level=common["log_level"],
-        log_file=log_file,
-        passed_on=(click.ClickException, click.Abort),
-    )
+    if as_json and to is None:
+        raise click.UsageError("--json goes with --to: stdout is where the events go.")
+    with reading_journal(journal_option(ctx)) as journal:
+        written = export_to(journal, form, to)
+    if as_json:
+        view = {"run": None, "status": "exported", "events": written, "format": form}
+        report.show_json(view | {"path": str(to)})
+    return DONE
 
 
 @audit.command(short_help="Refill a journal from a store.")

@@ -14,7 +14,8 @@ from junmai_svc.service.page.checks import checks_shown, failed_checks
 from junmai_svc.service.page.tables import rules_shown, tables_shown
 from junmai_svc.service.story import CLOCK_WENT_BACK, clock_went_back, count, name_of, span, told
 from junmai_svc.storage.journal.entry import Event
-from junmai_svc.storage.journal.projection import RUNNING, Run
+from junmai_svc.storage.journal.events import RUNNING
+from junmai_svc.storage.journal.projection import Run
 
 View = dict[str, Any]
 

@@ -5,11 +5,11 @@ Results go to stdout: a table for people or, with --json, one object. Errors go 
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
-from typing import Any
+from typing import Any, Literal
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -229,6 +229,15 @@ class _Results(Console):
 
 def printed(*parts: RenderableType) -> None:
     """Print parts of a result on stdout, one below the other."""
+    _console().print(Group(*parts))
+
+
+def room() -> int:
+    """The columns that what is printed may take; more than anything needs where that is a pipe."""
+    return _console().width
+
+
+def _console() -> Console:
     # Names may look like markup; none of what is printed here is.
     console = _Results(
         highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty()
@@ -236,15 +245,19 @@ def printed(*parts: RenderableType) -> None:
     if not sys.stdout.isatty():
         # A pipe has no width to fit; nothing may be cut or wrapped there.
         console.width = _UNBOUNDED
-    console.print(Group(*parts))
+    return console
 
 
-def table_of(*columns: str) -> Table:
-    """Return an empty table with these columns, numbers to the right."""
+def table_of(*columns: str, whole: Collection[str] = ()) -> Table:
+    """Return an empty table with these columns, numbers to the right.
+
+    Those in `whole` are never wrapped: they would be cut where there is no room for them.
+    """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         numeric = column in _NUMBERS
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if numeric else "left"
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=column in whole)
     return table
 
 

@@ -22,7 +22,8 @@ from junmai_svc.service.status.chart import Chart, Column
 from junmai_svc.service.status.coverage import Coverage, Point, State
 from junmai_svc.service.status.fold import DatabaseStatus, Status
 from junmai_svc.service.status.observation import Job, JobOutcome
-from junmai_svc.storage.journal.projection import RUNNING, Run
+from junmai_svc.storage.journal.events import RUNNING
+from junmai_svc.storage.journal.projection import Run
 
 LATEST = 10  # snapshots in a table
 MOST = 8  # sentences before the rest is folded away

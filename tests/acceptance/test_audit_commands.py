@@ -174,7 +174,10 @@ def test_events_are_written_out_as_they_are_stored(
     assert [each["position"] for each in told] == list(range(len(told)))
     assert {each["specversion"] for each in told} == {"1.0"}
     target = tmp_path / "events.csv"
-    program("--journal", journal, "audit", "export", "--format", "csv", "--to", target)
+    to = ("audit", "export", "--format", "csv", "--to", target, "--json")
+    said = program("--journal", journal, *to).json
+    assert (said["status"], said["events"], said["path"]) == ("exported", len(told), str(target))
+    program("--journal", journal, "audit", "export", "--json", code=2)
     rows = list(csv.DictReader(io.StringIO(target.read_bytes().decode())))
     assert [row["id"] for row in rows] == [each["id"] for each in told]
     assert [json.loads(row["data"]) for row in rows] == [each["data"] for each in told]
