@@ -107,6 +107,7 @@ _OF_SCHEMA = (
     *("cannot ", "unable to ", "error in ", "foreign key mismatch", "no query solution"),
     *("malformed JSON", "integer overflow", "Expression tree ", "parser stack overflow"),
     *("non-deterministic ", "generated column", "database ", "unknown database ", "AUTOINCREMENT "),
+    "attached databases ",
 )
 _ROWID = re.compile(r"\bRowid -?\d+")
 _UNDECODED = re.compile(r" with text .*", re.DOTALL)

@@ -70,6 +70,20 @@ def test_a_store_is_known_by_any_path_to_it(
     assert told(journal).damaged_in(str(tmp_path / "link" / "backups")) == {NAME}
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
+def test_damage_is_over_when_the_copy_is_proven_by_any_path_to_it(
+    journal: Journal, record: Record, tmp_path: Path
+) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    direct, linked = str(tmp_path / "disk" / "backups"), str(tmp_path / "link" / "backups")
+    damage(record, direct)
+    record("drill", linked, proven={})
+    assert told(journal).damaged_in(direct) == told(journal).damaged_in(linked) == frozenset()
+    damage(record, linked)
+    assert told(journal).damaged_in(direct) == {NAME}
+
+
 def test_a_copy_was_proven_when_it_was_last_read_under_any_of_its_paths(
     journal: Journal, record: Record, tmp_path: Path
 ) -> None:
@@ -125,7 +139,7 @@ def test_what_names_no_store_proves_nothing_and_damages_nothing(
     record("drill", store, failed={"error": "ChecksumError"})
     record("check", store, examined={"store": store, "damaged": [NAME]}, damage_found={})
     assert told(journal).proven == {}
-    assert told(journal).damaged == {}
+    assert told(journal).looks == {}
 
 
 def test_a_check_without_its_beginning_is_no_reason_to_fail(

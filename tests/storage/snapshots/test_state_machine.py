@@ -440,7 +440,9 @@ class Stores(RuleBasedStateMachine):
         for name in report.damaged:
             assert kept.may_fail(name)
         if not kept.damaged and not kept.lost:
-            assert report.findings == () or kept.has_torn
+            found = {each.name for each in report.findings}
+            # Where the last manifest went and nothing was collected yet, something may hide them.
+            assert not found or kept.has_torn or (found == {"all manifests"} and not kept.images)
             assert set(report.sound) == set(kept.images)
         kept.told = True
 
