@@ -29,6 +29,7 @@ def check(path: Path, recorded: str, tick: Callable[[int], None] | None = None) 
                 actual=actual,
                 hint=HINT,
                 message="Backup checksum mismatch",
+                of_row=False,
             )
         )
     return CheckResult(

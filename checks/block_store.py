@@ -10,15 +10,25 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from junmai_svc.checks.store_report import Hit, StoreFinding, merged
+from junmai_svc.checks.store_report import (
+    MANIFEST_HINT,
+    Hit,
+    StoreFinding,
+    manifest_hint,
+    merged,
+    unknown_part,
+)
 from junmai_svc.storage.errors import IntegrityError, JunmaiError, NotFoundError
+from junmai_svc.storage.snapshots.base import SnapshotStore
 from junmai_svc.storage.snapshots.blocks.digesting import BLOCK_BYTES
 from junmai_svc.storage.snapshots.blocks.examining import Damage, examine_pack, ranges_hit
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
 from junmai_svc.storage.snapshots.blocks.maps import ImageMap
-from junmai_svc.storage.snapshots.blocks.packs import MOST_BLOCKS, PackRef, read_footer
+from junmai_svc.storage.snapshots.blocks.packs import MOST_BLOCKS, Footer, PackRef, read_footer
 from junmai_svc.storage.snapshots.blocks.places import PACKS, map_object, pack_object
+from junmai_svc.storage.snapshots.blocks.proving import Digests
 from junmai_svc.storage.snapshots.manifest import LARGEST_MANIFEST, Manifest
+from junmai_svc.storage.snapshots.objects import ObjectStore
 from junmai_svc.storage.snapshots.opening import open_manifest
 
 FETCHES = 4
@@ -67,7 +77,11 @@ def look(images: BlockImages) -> Structure:
             if isinstance(outcome, JunmaiError):
                 found.bad_maps[name] = outcome
                 continue
-            for pack in outcome:
+            for snapshot, problem in outcome.false.items():
+                found.unreadable[snapshot] = problem
+                del found.manifests[snapshot]
+                found.maps[name].remove(snapshot)
+            for pack in outcome.packs:
                 found.needed[pack.name].add(pack)
                 found.users[pack.name].add(name)
     for each in images.backend.list(PACKS):
@@ -79,39 +93,58 @@ def look(images: BlockImages) -> Structure:
     return found
 
 
+def blocks_of(store: SnapshotStore) -> BlockImages | None:
+    """The blocks of a store that has them."""
+    images = store.images if isinstance(store, ObjectStore) else None
+    return images if isinstance(images, BlockImages) else None
+
+
+def compare_packs(structure: Structure) -> list[Damage]:
+    """Hold the packs that maps name against those that are stored; none is read."""
+    found = (_against_maps(structure, name) for name in sorted(structure.needed))
+    return [damage for damage in found if damage is not None]
+
+
+def _against_maps(structure: Structure, name: str) -> Damage | None:
+    size = structure.stored.get(name)
+    if size is None:
+        return Damage(name, f"Pack {name} is gone", EVERY_BLOCK)
+    if any(ref.size != size for ref in structure.needed.get(name, ())):
+        text = f"Pack {name} has {size:,} bytes, not those of its maps"
+        return Damage(name, text, EVERY_BLOCK)
+    return None
+
+
 def examine_packs(
     images: BlockImages,
     structure: Structure,
     chosen: Collection[str],
     tick: Callable[[int], None] | None,
+    digests: Digests | None = None,
 ) -> list[Damage]:
     """Look at every pack, and read all of the chosen ones; return what is wrong with which.
 
-    `tick` receives the bytes of the chosen ones as they are read.
+    `tick` receives the bytes of the chosen ones as they are read, `digests` the good footers.
 
     Raises:
         JunmaiError: the store can't be read.
     """
 
     def examine(name: str) -> Damage | None:
-        refs = structure.needed.get(name, set())
-        size = structure.stored.get(name)
-        if size is None:
-            return Damage(name, f"Pack {name} is gone", EVERY_BLOCK)
-        if any(ref.size != size for ref in refs):
-            return Damage(
-                name, f"Pack {name} has {size:,} bytes, not those of its maps", EVERY_BLOCK
-            )
+        found = _against_maps(structure, name)
+        if found is not None:
+            return found
+        refs, size = structure.needed.get(name, set()), structure.stored[name]
         try:
             if name in chosen:
-                damage = examine_pack(name, size, images.read_range, images.seal)
+                damage = _examined(images, name, size)
                 if tick is not None:
                     tick(size)
                 if damage is not None:
                     return damage
-            counts: set[int | None] = {ref.blocks for ref in refs}
-            for blocks in counts or {None}:
-                read_footer(name, size, images.read_range, images.seal, blocks)
+            footers = _footers(images, name, size, refs)
+            if digests is not None:
+                digests.add(footers[0])
         except NotFoundError:
             return Damage(name, f"Pack {name} is gone", EVERY_BLOCK)
         except IntegrityError as error:
@@ -133,8 +166,9 @@ def findings(
     """
     for name in before.unreadable.keys() & after.unreadable.keys():
         problem = after.unreadable[name]
+        place = images.manifest_object(name)
         yield StoreFinding(
-            "manifest", images.manifest_object(name), problem.message, (), problem.hint
+            "manifest", place, problem.message, unknown_part(name), manifest_hint(problem)
         )
     for name in before.bad_maps.keys() & after.bad_maps.keys():
         snapshots = after.maps[name]
@@ -154,6 +188,21 @@ def byte_ranges(image_map: ImageMap, damage: Damage) -> tuple[range, ...]:
     )
 
 
+def _examined(images: BlockImages, name: str, size: int) -> Damage | None:
+    """What is wrong with a pack at two looks: it may only have been read wrong."""
+    damage = examine_pack(name, size, images.read_range, images.seal)
+    return damage and examine_pack(name, size, images.read_range, images.seal)
+
+
+def _footers(images: BlockImages, name: str, size: int, refs: Collection[PackRef]) -> list[Footer]:
+    """The footer of a pack, once for each number of blocks that maps say it has."""
+    counts: set[int | None] = {ref.blocks for ref in refs}
+    return [
+        read_footer(name, size, images.read_range, images.seal, blocks)
+        for blocks in counts or {None}
+    ]
+
+
 def _manifest(images: BlockImages, name: str) -> Manifest | JunmaiError | None:
     place = images.manifest_object(name)
     try:
@@ -167,17 +216,43 @@ def _manifest(images: BlockImages, name: str) -> Manifest | JunmaiError | None:
         return problem
 
 
-def _map(images: BlockImages, name: str, found: Structure) -> tuple[PackRef, ...] | JunmaiError:
-    """The packs that a map needs, if it is the map of the images that its manifests say."""
+@dataclass(frozen=True)
+class _Read:
+    """The packs that a map needs, and which of the snapshots that name it are not of its image."""
+
+    packs: tuple[PackRef, ...]
+    false: dict[str, JunmaiError]
+
+
+def require_map_of(manifest: Manifest, image_map: ImageMap) -> None:
+    """Make sure that a map is of the image that a manifest tells of.
+
+    Raises:
+        IntegrityError: it is not.
+    """
+    if (image_map.image, image_map.size) != (manifest.checksum, manifest.file_size):
+        raise IntegrityError(
+            f"Manifest {manifest.name} is not of the image of its map {image_map.name}",
+            MANIFEST_HINT,
+        )
+
+
+def _map(images: BlockImages, name: str, found: Structure) -> _Read | JunmaiError:
+    """What a map needs; it is bad itself only where no manifest tells of its image."""
     try:
         image_map = images.map(name)
     except IntegrityError as problem:
         return problem
-    for snapshot in found.maps[name]:
-        manifest = found.manifests[snapshot]
-        if (image_map.image, image_map.size) != (manifest.checksum, manifest.file_size):
-            return IntegrityError(f"Map {name} is of another image than {snapshot}")
-    return image_map.packs
+    false: dict[str, JunmaiError] = {}
+    users = [found.manifests[snapshot] for snapshot in found.maps[name]]
+    if image_map.image not in {manifest.checksum for manifest in users}:
+        return IntegrityError(f"Map {name} is of another image than {users[0].name}")
+    for manifest in users:
+        try:
+            require_map_of(manifest, image_map)
+        except IntegrityError as problem:
+            false[manifest.name] = problem
+    return _Read(image_map.packs, false)
 
 
 def _hits(images: BlockImages, structure: Structure, damage: Damage) -> Iterator[Hit]:

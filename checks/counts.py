@@ -35,6 +35,7 @@ def check(pair: Pair, table: TablePair) -> CheckResult:
                 actual=f"{after} rows",
                 hint=HINT,
                 message="Record count mismatch",
+                of_row=False,
             )
         )
     return CheckResult(

@@ -1,7 +1,7 @@
 """What a check found: data, never an exception. A check that could not run raises instead."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -18,7 +18,8 @@ class Finding:
     """One difference or violation. Values are renderings for people, cut to a bounded length.
 
     `known` is true where the source already had it. `hint` is the corrective action. `message` says
-    in a few words what is wrong, the fields before it where.
+    in a few words what is wrong, the fields before it where. `of_row` is false where nothing of a
+    row is in it: then all of it may be kept on record.
     """
 
     check: str
@@ -30,6 +31,12 @@ class Finding:
     hint: str = ""
     known: bool = False
     message: str = "Difference"
+    of_row: bool = True
+
+    def recorded(self) -> str:
+        """Return the finding as one sentence without any key or value of a row."""
+        told = replace(self, key="", expected="", actual="") if self.of_row else self
+        return told.describe()
 
     def describe(self) -> str:
         """Return the finding as one sentence without its hint."""

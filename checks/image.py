@@ -14,7 +14,7 @@ from pathlib import Path
 from junmai_svc.checks import foreign_keys, sqlite_file
 from junmai_svc.storage import interruption
 from junmai_svc.storage.databases.connection import writing
-from junmai_svc.storage.databases.failures import DAMAGED_HINT, translated
+from junmai_svc.storage.databases.failures import DAMAGED_HINT, translated, without_values
 from junmai_svc.storage.databases.names import quoted
 from junmai_svc.storage.databases.schema import Schema
 from junmai_svc.storage.errors import IntegrityError
@@ -58,8 +58,9 @@ def examine(
         interruption.watch(copy, seconds=seconds)
         result = sqlite_file.integrity(copy, full=full_check, check_constraints=full_check)
         if result.damage:
-            what = f"{of}, or the copy just made of it, is damaged: {result.damage[0]}"
-            raise IntegrityError(what, DAMAGED_HINT)
+            what = f"{of}, or the copy just made of it, is damaged: "
+            line = result.damage[0]
+            raise IntegrityError(what + without_values(line), DAMAGED_HINT, shown=what + line)
         violations = dict(result.violations)
         for orphan in foreign_keys.orphans(copy, schema) if full_check else ():
             violations[f"foreign key {orphan.child} -> {orphan.parent}"] = orphan.rows

@@ -21,20 +21,33 @@ _AGAIN = 3
 _PAUSE_SECONDS = 0.3
 
 SIGNED_HINT = "Somebody else wrote this. Compare with another copy of the store, or with a pin."
-SHORT_HINT = "A journal that lost its end is refilled by `junmai-svc audit recover`."
+_SIDES = "The store tells otherwise. `junmai-svc audit recover` shows both sides and what to do."
+# What to do about a journal, by the verdict on it.
+RECOVER_HINT = {
+    "TRUNCATED": "A journal that lost its end is refilled by `junmai-svc audit recover`.",
+    "MISSING": "What a store still has is put back by `junmai-svc audit recover`.",
+    "EDITED": f"Somebody changed the file: keep it for inspection. {_SIDES}",
+    "REWRITTEN": _SIDES,
+    "FORKED": _SIDES,
+}
 LOST_HINT = (
     "Compare with another copy of the store. If you know why it lost this, publish again:"
-    " `junmai-svc audit checkpoint --publish --accept-loss REASON`."
+    " `junmai-svc audit checkpoint --publish --accept-loss REASON`. Of a store that was given up,"
+    " say so without --publish: `--accept-loss REASON --store ADDRESS`."
 )
 
 
 @dataclass
 class Signed:
-    """What a store holds: the newest checkpoint, and all that were read, by where they lie."""
+    """What a store holds: the newest checkpoint, and all that were read, by where they lie.
+
+    `notes` are the same as they are signed.
+    """
 
     mirror: Mirror
     latest: Checkpoint | None = None
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
+    notes: dict[str, bytes] = field(default_factory=dict)
     is_forged: bool = False  # `checkpoint` is there, and nobody trusted signed it
 
     @property
@@ -42,6 +55,12 @@ class Signed:
         """The largest one that was read."""
         known = list(self.checkpoints.values())
         return max(known, key=lambda checkpoint: checkpoint.size, default=None)
+
+    @property
+    def note(self) -> bytes:
+        """The largest one as it is signed; nothing where there is none."""
+        known = [(each.size, self.notes[where]) for where, each in self.checkpoints.items()]
+        return max(known, default=(0, b""))[1]
 
 
 def gather(mirror: Mirror, trusted: Iterable[VerifierKey], verdicts: Verdicts) -> Signed:
@@ -112,19 +131,22 @@ def judge_history(
             wrong = checkpoint.size
             verdict, position = first_difference(wrong) or ("FORKED", wrong)
             message = f"{verdict}: not the beginning that was signed in {where}"
-            verdicts.doubt(Question.APPEND_ONLY, message, position, url, SHORT_HINT)
+            hint = RECOVER_HINT[verdict]
+            verdicts.doubt(Question.APPEND_ONLY, message, position, url, hint)
     largest = signed.largest
     if largest is None:
         return
     verdicts.asked(Question.CURRENT)
     if largest.size > size:
         differs = first_difference(size)
-        if differs is None:
+        if differs is None or differs[0] == "MISSING":
             message = f"TRUNCATED: {size:,} events; the store signed {largest.size:,}"
-            verdicts.doubt(Question.CURRENT, message, size, url, SHORT_HINT)
-        elif wrong is None:
-            message = f"FORKED: it went on otherwise than the store, which has {largest.size:,}"
-            verdicts.doubt(Question.APPEND_ONLY, message, differs[1], url, SHORT_HINT)
+            verdicts.doubt(Question.CURRENT, message, size, url, RECOVER_HINT["TRUNCATED"])
+        if differs is not None and wrong is None:
+            verdict = "MISSING" if differs[0] == "MISSING" else "FORKED"
+            message = f"{verdict}: not the beginning of the store's {largest.size:,} events"
+            hint = RECOVER_HINT[verdict]
+            verdicts.doubt(Question.APPEND_ONLY, message, differs[1], url, hint)
 
 
 def judge_latest(signed: Signed, size: int | None, verdicts: Verdicts) -> None:
@@ -164,4 +186,5 @@ def _open(
         verdicts.doubt(Question.AUTHENTIC, message, size, where, SIGNED_HINT)
         return None
     found.checkpoints[where] = checkpoint
+    found.notes[where] = signed
     return checkpoint

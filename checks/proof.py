@@ -27,7 +27,7 @@ class Question(StrEnum):
 
 
 class Answer(StrEnum):
-    """UNCHECKED where there was nothing to compare with."""
+    """UNCHECKED where there was nothing to compare with, or not all of it could be had."""
 
     OK = "ok"
     FAILED = "failed"
@@ -46,13 +46,17 @@ class Doubt:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer to one question; `doubts` are the first of `total`, `notes` fail nothing."""
+    """The answer to one question; `doubts` are the first of `total`, `notes` fail nothing.
+
+    `extent` says how much was looked at, where that is not all.
+    """
 
     question: Question
     answer: Answer
     total: int = 0
     doubts: tuple[Doubt, ...] = ()
     notes: tuple[str, ...] = ()
+    extent: str = ""
 
     @property
     def position(self) -> int | None:
@@ -69,6 +73,8 @@ class Verdicts:
     _doubts: dict[Question, list[Doubt]] = field(default_factory=dict)
     _totals: dict[Question, int] = field(default_factory=dict)
     _notes: dict[Question, list[str]] = field(default_factory=dict)
+    _open: set[Question] = field(default_factory=set)
+    _extents: dict[Question, tuple[int, int, str]] = field(default_factory=dict)
 
     def asked(self, question: Question) -> None:
         """Something was there to compare with: without a doubt the answer is OK."""
@@ -98,6 +104,17 @@ class Verdicts:
         """Add what a person should know and what fails nothing."""
         self._notes.setdefault(question, []).append(text)
 
+    def unanswered(self, question: Question, text: str = "") -> None:
+        """Somebody could not be asked: without a doubt the answer is UNCHECKED."""
+        self._open.add(question)
+        if text:
+            self.note(question, text)
+
+    def covered(self, question: Question, some: int, whole: int, what: str) -> None:
+        """Add to how much was looked at: `some` of a `whole` number of `what`."""
+        before = self._extents.get(question, (0, 0, what))
+        self._extents[question] = (before[0] + some, before[1] + whole, what)
+
     def given(self, questions: Iterable[Question] = Question) -> tuple[Verdict, ...]:
         """Return the verdicts in their order."""
         return tuple(self._of(question) for question in questions)
@@ -105,10 +122,12 @@ class Verdicts:
     def _of(self, question: Question) -> Verdict:
         total = self._totals.get(question, 0)
         answer = Answer.FAILED if total else Answer.OK
-        if question not in self._asked:
+        if not total and (question in self._open or question not in self._asked):
             answer = Answer.UNCHECKED
         doubts = self._doubts.get(question, [])
         # The first position is the one that tells; those without one come last.
         doubts.sort(key=lambda doubt: (doubt.position is None, doubt.position or 0))
         notes = tuple(self._notes.get(question, ()))
-        return Verdict(question, answer, total, tuple(doubts[:SHOWN]), notes)
+        some, whole, what = self._extents.get(question, (0, 0, ""))
+        extent = f"{some:,} of {whole:,} {what}" if whole else ""
+        return Verdict(question, answer, total, tuple(doubts[:SHOWN]), notes, extent)

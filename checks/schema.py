@@ -159,7 +159,7 @@ def _checks(table: Table) -> Iterator[str]:
 
 def _finding(message: str, table: str, expected: str, actual: str, column: str = "") -> Finding:
     texts = (_cut(expected), _cut(actual))
-    return Finding(CHECK, table, "", column, *texts, hint=HINT, message=message)
+    return Finding(CHECK, table, "", column, *texts, hint=HINT, message=message, of_row=False)
 
 
 def _cut(text: str) -> str:

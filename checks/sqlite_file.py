@@ -133,6 +133,7 @@ def check_indexes(connection: sqlite3.Connection, table: Table) -> CheckResult:
                     actual=f"{entries} entries",
                     hint=INDEX_HINT,
                     message="Index and table differ",
+                    of_row=False,
                 )
             )
     return CheckResult(

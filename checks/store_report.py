@@ -3,12 +3,27 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from junmai_svc.storage.errors import JunmaiError
+from junmai_svc.storage.snapshots.manifest import NAME, NewerManifestError
+
 REPAIR_HINT = "`junmai-svc check --repair` mends what it can; see its --help."
+
+LEFT_HINT = (
+    "What is left was nowhere to be had: name --from STORE or --from-source DATABASE, or take a"
+    " backup, which stores again what the database still has, and repair once more."
+)
+MANIFEST_HINT = (
+    "`junmai-svc check --repair --from STORE` takes it from another store that has the snapshot;"
+    " without --from it is put aside, so that its name and its room are free again."
+)
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A snapshot that damage concerns; `ranges` are bytes of its database."""
+    """A snapshot that damage concerns; `ranges` are bytes of its database.
+
+    Where its manifest is damaged neither is known: the database is "", and there are no ranges.
+    """
 
     snapshot: str
     database: str
@@ -39,7 +54,8 @@ class StoreReport:
     """All that was found. `snapshots` are those whose manifests can be read.
 
     `objects` counts packs or images that were looked at, `read` the bytes that were read of them,
-    and `whole` says whether that is every byte. `notes` are no damage.
+    and `whole` says whether that is every byte. `notes` are no damage. `unproven` are snapshots of
+    which it was not seen that the bytes make their images.
     """
 
     snapshots: tuple[str, ...]
@@ -48,6 +64,7 @@ class StoreReport:
     whole: bool
     findings: tuple[StoreFinding, ...] = ()
     notes: tuple[str, ...] = ()
+    unproven: frozenset[str] = frozenset()
 
     @property
     def damaged(self) -> tuple[str, ...]:
@@ -57,8 +74,18 @@ class StoreReport:
     @property
     def sound(self) -> tuple[str, ...]:
         """The snapshots whose every byte was read and found right; none by a lesser look."""
-        damaged = set(self.damaged)
-        return tuple(name for name in self.snapshots if self.whole and name not in damaged)
+        others = {*self.damaged, *self.unproven}
+        return tuple(name for name in self.snapshots if self.whole and name not in others)
+
+
+def unknown_part(snapshot: str) -> tuple[Hit, ...]:
+    """What damage to a manifest concerns, if it is that of a snapshot; of what is not known."""
+    return (Hit(snapshot, "", ()),) if NAME.fullmatch(snapshot) else ()
+
+
+def manifest_hint(problem: JunmaiError) -> str:
+    """What to do about a manifest that can't be used."""
+    return problem.hint if isinstance(problem, NewerManifestError) else MANIFEST_HINT
 
 
 def merged(ranges: Iterable[range]) -> Iterator[range]:

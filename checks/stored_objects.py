@@ -1,19 +1,22 @@
 """Whether the snapshots that the events tell of are in a store, and the store's snapshots told of.
 
 A store that was copied elsewhere holds snapshots that were recorded at another address: they are
-explained by their name and checksum, and what was never recorded at this address is not missed.
+known by their name and checksum, and what was never recorded at this address is not missed here.
+What none of the stores holds is told in any case.
 """
 
 import os
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from junmai_svc.checks import stored_details
 from junmai_svc.checks.proof import Question, Verdicts
+from junmai_svc.checks.stored_images import faults
 from junmai_svc.storage.backends.failures import translated
 from junmai_svc.storage.errors import IntegrityError, NotFoundError
 from junmai_svc.storage.journal.checkpoint import origin_of
+from junmai_svc.storage.journal.examining import Detail, Examination
 from junmai_svc.storage.journal.folding import RUNS, SNAPSHOTS, Row, rows_named
 from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Unreadable
 
@@ -28,80 +31,162 @@ class Listing:
     store: SnapshotStore
     good: Sequence[Snapshot]
     unreadable: Sequence[Unreadable]
-    addresses: tuple[str, ...]
+    addresses: frozenset[str]
 
 
-def list_store(store: SnapshotStore, *addresses: str) -> Listing:
-    """List a store; `addresses` are further names under which events may have recorded it.
+def list_store(store: SnapshotStore) -> Listing:
+    """List a store.
 
     Raises:
         JunmaiError: the store can't be read.
     """
     with translated(f"read the snapshots in {store.url}"):
         good, unreadable = store.snapshots()
-    return Listing(store, good, unreadable, (store.url, store.backend.url, *addresses))
+    addresses = frozenset({_address(store.url), _address(store.backend.url)})
+    return Listing(store, good, unreadable, addresses)
 
 
 def check(
-    listing: Listing,
-    rows: Mapping[tuple[str, str], Row],
+    listings: Sequence[Listing],
+    examined: Examination,
     journal_id: str,
     verdicts: Verdicts,
     *,
     read_data: bool,
 ) -> None:
-    """Hold a store against the rows of a journal; with `read_data` every byte is read.
+    """Hold stores against what a journal's events amount to; with `read_data` every byte is read.
 
     Raises:
-        JunmaiError: the store can't be read.
+        JunmaiError: a store can't be read.
     """
-    verdicts.asked(Question.OBJECTS)
-    store = listing.store
-    told = [row for _, row in rows_named(rows, SNAPSHOTS)]
-    here = {_address(name) for name in listing.addresses}
-    due = {r["snapshot"]: r for r in told if r["store"] in here and r["deleted"] is None}
-    running = [row for _, row in rows_named(rows, RUNS) if row["status"] == "running"]
-    for problem in listing.unreadable:
-        known = due.pop(Path(problem.manifest).stem, None)
-        position = known["position"] if known else None
-        where = f"{store.url}: {problem.manifest}"
-        verdicts.doubt(Question.OBJECTS, problem.problem.message, position, where)
-    for snapshot in listing.good:
-        row = due.pop(snapshot.name, None) or _elsewhere(told, snapshot)
-        if row is None:
-            run = rows.get((RUNS, f"backup/{snapshot.manifest.run}"))
-            if run is not None and run["status"] == "running":
-                continue  # it was listed before its run came to record it
-            _unexplained(snapshot, store.url, journal_id, verdicts)
-        elif (row["checksum"] or snapshot.manifest.checksum) != snapshot.manifest.checksum:
-            message = f"the manifest of {snapshot.name} has another checksum than was recorded"
-            verdicts.doubt(Question.OBJECTS, message, row["position"], store.url, MISSING_HINT)
-        elif row["deleted"] is None:
-            _require_image(store, snapshot, row, verdicts, read_data=read_data)
-    pruning = any(row["kind"] == "prune" and row["store"] in here for row in running)
-    for name, row in due.items():
-        if _is_there(store, name):
-            continue  # it was stored after the store was listed
-        if pruning:
-            verdicts.note(Question.OBJECTS, f"{name} is gone while a prune goes on in {store.url}")
-            continue
-        message = f"the snapshot {name} is gone, and no event tells that it was deleted"
-        verdicts.doubt(Question.OBJECTS, message, row["position"], store.url, MISSING_HINT)
+    for listing in listings:
+        _Store(listing, examined.rows, journal_id, verdicts).check(read_data=read_data)
+    _elsewhere(listings, examined.rows, verdicts)
+    _details(listings, examined, verdicts, read_data=read_data)
+    if listings and not any(rows_named(examined.rows, SNAPSHOTS)):
+        verdicts.asked(Question.OBJECTS)  # there is nothing to miss
 
 
-def not_looked_at(
-    rows: Mapping[tuple[str, str], Row], looked_at: Iterable[str], verdicts: Verdicts
+@dataclass
+class _Store:
+    listing: Listing
+    rows: Mapping[tuple[str, str], Row]
+    journal_id: str
+    verdicts: Verdicts
+
+    def check(self, *, read_data: bool) -> None:
+        listing, store = self.listing, self.listing.store
+        told = [row for _, row in rows_named(self.rows, SNAPSHOTS)]
+        here = listing.addresses
+        due = {r["snapshot"]: r for r in told if r["store"] in here and r["deleted"] is None}
+        if due or listing.good or listing.unreadable:
+            self.verdicts.asked(Question.OBJECTS)
+        for problem in listing.unreadable:
+            known = due.pop(Path(problem.manifest).stem, None)
+            self._doubt(problem.problem.message, known, f"{store.url}: {problem.manifest}")
+        recorded: dict[str, Row] = {}
+        for snapshot in listing.good:
+            row = due.pop(snapshot.name, None) or _recorded(told, snapshot)
+            if row is None:
+                self._unexplained(snapshot)
+            elif (row["checksum"] or snapshot.manifest.checksum) != snapshot.manifest.checksum:
+                message = f"the manifest of {snapshot.name} has another checksum than was recorded"
+                self._doubt(message, row, store.url, MISSING_HINT)
+            elif row["deleted"] is None:
+                recorded[snapshot.name] = row
+        whole = [snapshot for snapshot in listing.good if snapshot.name in recorded]
+        for fault in faults(store, whole, read_data=read_data):
+            self._doubt(fault.problem, recorded[fault.snapshot], store.url, fault.hint)
+        hashed = len(whole) if read_data else 0
+        self.verdicts.covered(Question.OBJECTS, hashed, len(whole), "snapshots hashed")
+        self._missing(due)
+
+    def _missing(self, due: Mapping[str, Row]) -> None:
+        store, here = self.listing.store, self.listing.addresses
+        running = [row for _, row in rows_named(self.rows, RUNS) if row["status"] == "running"]
+        pruning = any(row["kind"] == "prune" and row["store"] in here for row in running)
+        for name, row in due.items():
+            if _is_there(store, name):
+                continue  # it was stored after the store was listed
+            if pruning:
+                text = f"{name} is gone while a prune goes on in {store.url}"
+                self.verdicts.note(Question.OBJECTS, text)
+                continue
+            message = f"the snapshot {name} is gone, and no event tells that it was deleted"
+            self._doubt(message, row, store.url, MISSING_HINT)
+
+    def _unexplained(self, snapshot: Snapshot) -> None:
+        manifest = snapshot.manifest
+        run = self.rows.get((RUNS, f"backup/{manifest.run}"))
+        if run is not None and run["status"] == "running":
+            return  # it was listed before its run came to record it
+        signed = (manifest.checkpoint or "").partition("\n")[0]
+        if manifest.format == 0:
+            text = f"{snapshot.name} is of the replaced tool, without events"
+            self.verdicts.note(Question.OBJECTS, text)
+        elif signed and signed != origin_of(self.journal_id):
+            text = f"{snapshot.name} belongs to another journal, {signed}"
+            self.verdicts.note(Question.OBJECTS, text)
+        else:
+            message = f"the snapshot {snapshot.name} is explained by no event"
+            self._doubt(message, None, self.listing.store.url, UNEXPLAINED_HINT)
+
+    def _doubt(self, message: str, row: Row | None, where: str, hint: str = "") -> None:
+        position = row["position"] if row else None
+        self.verdicts.doubt(Question.OBJECTS, message, position, where, hint)
+
+
+def _elsewhere(
+    listings: Sequence[Listing], rows: Mapping[tuple[str, str], Row], verdicts: Verdicts
 ) -> None:
-    """Note the snapshots of stores that were not among those looked at."""
-    seen = {_address(name) for name in looked_at}
+    """Note the snapshots of stores that were not looked at, and that no other store holds."""
+    seen = _seen(listings)
+    held = {(each.name, each.manifest.checksum) for one in listings for each in one.good}
+    held |= {(each.name, "") for one in listings for each in one.good}
     others: dict[str, int] = {}
     for _, row in rows_named(rows, SNAPSHOTS):
-        if row["deleted"] is None and row["store"] not in seen:
+        known = (row["snapshot"], row["checksum"] or "") in held
+        if row["deleted"] is None and row["store"] not in seen and not known:
             others[str(row["store"])] = others.get(str(row["store"]), 0) + 1
     for place, count in sorted(others.items()):
-        verdicts.note(
-            Question.OBJECTS, f"{count:,} snapshots were stored in {place}, not looked at"
-        )
+        text = f"{count:,} snapshots that were stored in {place} are in no store that was looked at"
+        verdicts.note(Question.OBJECTS, text)
+
+
+def _details(
+    listings: Sequence[Listing], examined: Examination, verdicts: Verdicts, *, read_data: bool
+) -> None:
+    """Look for what events name by its digest, in the store of the run and in all others."""
+    stores = [listing.store for listing in listings]
+    found = stored_details.look_for(stores, examined.details, read_data=read_data)
+    seen, hint = _seen(listings), stored_details.HINT
+    unseen = 0
+    for digest, detail in found.missing(examined.details):
+        if _store_of(detail, examined.rows) in seen:
+            message = f"the details {digest} of {detail.stream} are gone"
+            verdicts.doubt(Question.OBJECTS, message, detail.position, "", hint)
+        else:
+            unseen += 1
+    for digest, problem in found.damaged.items():
+        verdicts.doubt(Question.OBJECTS, problem, examined.details[digest].position, "", hint)
+    if unseen and listings:
+        text = f"the details of {unseen:,} events are in no store that was looked at"
+        verdicts.note(Question.OBJECTS, text)
+
+
+def _store_of(detail: Detail, rows: Mapping[tuple[str, str], Row]) -> str | None:
+    store = rows.get((RUNS, detail.stream), {}).get("store")
+    return store if isinstance(store, str) else None
+
+
+def _seen(listings: Iterable[Listing]) -> frozenset[str]:
+    return frozenset().union(*(listing.addresses for listing in listings))
+
+
+def _recorded(told: Iterable[Row], snapshot: Snapshot) -> Row | None:
+    """The row of a snapshot that was recorded elsewhere, or deleted here and copied back."""
+    named: Iterator[Row] = (row for row in told if row["snapshot"] == snapshot.name)
+    return next((r for r in named if r["checksum"] in (None, snapshot.manifest.checksum)), None)
 
 
 def _is_there(store: SnapshotStore, name: str) -> bool:
@@ -115,44 +200,3 @@ def _is_there(store: SnapshotStore, name: str) -> bool:
 
 def _address(name: str) -> str:
     return name if "://" in name else os.path.abspath(name)  # noqa: PTH100  # a text, no file
-
-
-def _elsewhere(told: Iterable[Row], snapshot: Snapshot) -> Row | None:
-    """The row of a snapshot that was recorded elsewhere, or deleted here and copied back."""
-    named = (row for row in told if row["snapshot"] == snapshot.name)
-    return next((r for r in named if r["checksum"] in (None, snapshot.manifest.checksum)), None)
-
-
-def _unexplained(snapshot: Snapshot, url: str, journal_id: str, verdicts: Verdicts) -> None:
-    manifest = snapshot.manifest
-    if manifest.format == 0:
-        verdicts.note(Question.OBJECTS, f"{snapshot.name} is of the replaced tool, without events")
-        return
-    signed = (manifest.checkpoint or "").partition("\n")[0]
-    if signed and signed != origin_of(journal_id):
-        verdicts.note(Question.OBJECTS, f"{snapshot.name} belongs to another journal, {signed}")
-        return
-    message = f"the snapshot {snapshot.name} is explained by no event"
-    verdicts.doubt(Question.OBJECTS, message, None, url, UNEXPLAINED_HINT)
-
-
-def _require_image(
-    store: SnapshotStore, snapshot: Snapshot, row: Row, verdicts: Verdicts, *, read_data: bool
-) -> None:
-    try:
-        with translated(f"read {snapshot.place}"):
-            if read_data:
-                with tempfile.TemporaryDirectory(prefix="junmai-svc-") as folder:
-                    store.fetch(snapshot, Path(folder) / "image")
-            elif snapshot.image is not None:
-                _require_size(snapshot, snapshot.image.stat().st_size)
-    except (IntegrityError, NotFoundError) as error:
-        verdicts.doubt(Question.OBJECTS, error.message, row["position"], store.url, error.hint)
-
-
-def _require_size(snapshot: Snapshot, size: int) -> None:
-    if size != snapshot.manifest.file_size:
-        raise IntegrityError(
-            f"{snapshot.place} has {size:,} bytes, not {snapshot.manifest.file_size:,}",
-            MISSING_HINT,
-        )

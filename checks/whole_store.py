@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from junmai_svc.checks.store_report import Hit, StoreFinding
+from junmai_svc.checks.store_report import Hit, StoreFinding, manifest_hint, unknown_part
 from junmai_svc.storage.backends.base import Backend
 from junmai_svc.storage.errors import IntegrityError, NotFoundError
 from junmai_svc.storage.files import sha256_of
@@ -48,7 +48,10 @@ def unusable(found: Unreadable, *, local: bool) -> StoreFinding:
     problem = found.problem
     snapshot = without_image(found) if local else None
     if snapshot is None:
-        return StoreFinding("manifest", found.manifest, problem.message, (), problem.hint)
+        hits = unknown_part(found.snapshot)
+        return StoreFinding(
+            "manifest", found.manifest, problem.message, hits, manifest_hint(problem)
+        )
     manifest = snapshot.manifest
     hit = Hit(snapshot.name, manifest.original_path, (range(manifest.file_size),))
     return StoreFinding("image", _image(snapshot), problem.message, (hit,), COPY_HINT)

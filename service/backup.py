@@ -184,6 +184,7 @@ def _taken(
         check=CheckFacts(method=found.method, violations=found.violations),
         checkpoint=checkpoint_text(context.journal),
         tool=f"junmai-svc {__version__}",
+        whole_path=str(source.resolve()),
     )
     stored, image = _store(context, taken, manifest, this, failed)
     unchanged.remember(context, source, footprint, when, stored)

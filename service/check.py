@@ -8,17 +8,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
 
-from junmai_svc.checks.block_store import Structure, examine_packs, findings, look
-from junmai_svc.checks.store_report import StoreReport
+from junmai_svc.checks.block_store import (
+    Structure,
+    blocks_of,
+    examine_packs,
+    findings,
+    look,
+)
+from junmai_svc.checks.map_proof import prove_maps
+from junmai_svc.checks.store_report import StoreFinding, StoreReport
 from junmai_svc.checks.whole_store import check_images, unlisted, unusable
 from junmai_svc.service.context import Context
+from junmai_svc.service.logs import log
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.storage.databases.failures import translated
+from junmai_svc.storage.errors import JunmaiError
 from junmai_svc.storage.snapshots.base import SnapshotStore
+from junmai_svc.storage.snapshots.blocks.distrusting import distrust, trust
 from junmai_svc.storage.snapshots.blocks.examining import Damage
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
-from junmai_svc.storage.snapshots.blocks.places import pack_object
-from junmai_svc.storage.snapshots.objects import ObjectStore
+from junmai_svc.storage.snapshots.blocks.places import map_object, pack_object
+from junmai_svc.storage.snapshots.blocks.proving import Digests
+from junmai_svc.storage.snapshots.garbage import Garbage
 from junmai_svc.storage.snapshots.store import FileStore
 
 EVERYTHING = 1.0
@@ -41,11 +52,15 @@ class Checked:
 
 @dataclass(frozen=True)
 class BlockLook:
-    """A look at a store of blocks: the report, what the store says of itself, damaged packs."""
+    """A look at a store of blocks: the report, what the store says of itself, damaged packs.
+
+    `proven` are the maps of which it was seen that they give their images.
+    """
 
     report: StoreReport
     structure: Structure
     damages: tuple[Damage, ...]
+    proven: frozenset[str] = frozenset()
 
 
 def check(context: Context, share: float = STRUCTURE) -> Checked:
@@ -79,37 +94,67 @@ def examine(context: Context, store: SnapshotStore, share: float) -> StoreReport
     return examine_blocks(context, images, share).report
 
 
-def examine_blocks(context: Context, images: BlockImages, share: float) -> BlockLook:
+def examine_blocks(
+    context: Context, images: BlockImages, share: float, *, prove: bool = False
+) -> BlockLook:
     """Return what there is to say about a store of blocks; records nothing.
 
+    With `prove`, and where everything is read, it is also seen whether the maps give their images.
+    No backup builds on what is found damaged any more; on what was and is sound, it does again.
+
     Raises:
-        JunmaiError: the store can't be read.
+        JunmaiError, OSError: the store can't be read.
     """
     before = look(images)
     chosen = _chosen(sorted(before.stored), share)
     total = sum(before.stored[name] for name in chosen)
-    with context.progress.step("Reading packs", max(1, total), "bytes") as tick:
-        damages = examine_packs(images, before, chosen, tick)
-    suspicious = damages or before.unreadable or before.bad_maps
-    after = look(images) if suspicious else before
+    prove = prove or share >= EVERYTHING
+    with Digests() as digests:
+        with context.progress.step("Reading packs", max(1, total), "bytes") as tick:
+            damages = examine_packs(images, before, chosen, tick, digests if prove else None)
+        names = before.maps.keys() - before.bad_maps.keys() if prove else ()
+        proven, wrong = prove_maps(images, before, names, damages, digests)
+        before.bad_maps.update(wrong)
+        suspicious = damages or before.unreadable or before.bad_maps
+        after = look(images) if suspicious else before
+        again = wrong.keys() & after.maps.keys() - after.bad_maps.keys()
+        after.bad_maps.update(prove_maps(images, after, again, damages, digests)[1])
     found = tuple(findings(images, before, damages, after)) if suspicious else ()
+    unproven = {n for name, own in before.maps.items() if name not in proven for n in own}
+    orphans = images.garbage((), context.clock())
+    if not (before.manifests or before.unreadable):
+        found += tuple(map(_missing, orphans.problems))
     report = StoreReport(
         tuple(sorted(before.manifests)),
         len(before.stored),
         total,
         share >= EVERYTHING,
         found,
-        tuple(_notes(context, images, before)),
+        tuple(_notes(orphans, before)),
+        frozenset(unproven),
     )
     confirmed = {finding.name for finding in found}
     damaged = tuple(each for each in damages if pack_object(each.pack) in confirmed)
-    return BlockLook(report, after, damaged)
+    done = BlockLook(report, after, damaged, proven)
+    _settle(images, done, chosen - {each.pack for each in damages})
+    return done
 
 
-def blocks_of(store: SnapshotStore) -> BlockImages | None:
-    """The blocks of a store that has them."""
-    images = store.images if isinstance(store, ObjectStore) else None
-    return images if isinstance(images, BlockImages) else None
+def _settle(images: BlockImages, done: BlockLook, sound: frozenset[str]) -> None:
+    """Tell writers what is damaged and what is sound; a store that only can be read is checked too.
+
+    One that is gone they find out themselves.
+    """
+    there = done.structure.stored
+    damages = [each for each in done.damages if each.pack in there]
+    objects = {pack_object(name) for name in sound} | {map_object(name) for name in done.proven}
+    try:
+        if objects:
+            trust(images.backend, images.cache, objects)
+        if damages or done.structure.bad_maps:
+            distrust(images.backend, images.cache, damages, done.structure.bad_maps)
+    except JunmaiError as problem:
+        log().warning("check.not_settled", store=images.backend.url, problem=problem.message)
 
 
 def record(this: Operation, store: SnapshotStore, report: StoreReport) -> None:
@@ -152,6 +197,8 @@ def _examine_images(context: Context, store: SnapshotStore, share: float) -> Sto
         found = check_images(store.backend, good, chosen, tick)
     found += [unusable(each, local=isinstance(store, FileStore)) for each in bad]
     orphans = store.garbage((), context.clock())
+    if not (good or bad):
+        found += map(_missing, orphans.problems)
     notes = [_garbage_note(len(orphans.objects), orphans.size)] if orphans.objects else []
     notes += [
         f"{name} has no manifest: it is no snapshot, and is left alone"
@@ -161,8 +208,12 @@ def _examine_images(context: Context, store: SnapshotStore, share: float) -> Sto
     return StoreReport(tuple(sorted(sizes)), len(sizes), total, whole, tuple(found), tuple(notes))
 
 
-def _notes(context: Context, images: BlockImages, structure: Structure) -> Iterator[str]:
-    orphans = images.garbage((), context.clock())
+def _missing(problem: JunmaiError) -> StoreFinding:
+    """The finding where a store has no manifest at all, but more than none can have."""
+    return StoreFinding("manifest", "all manifests", problem.message, (), problem.hint)
+
+
+def _notes(orphans: Garbage, structure: Structure) -> Iterator[str]:
     if orphans.objects:
         yield _garbage_note(len(orphans.objects), orphans.size)
     for name in structure.foreign[:SHOWN_FOREIGN]:

@@ -31,6 +31,7 @@ class Context:
 
     `stores` are those that could be opened, at least one; `down` are the others that were named.
     `beside` is a local folder for what no store can hold, `cache` one for what may be lost.
+    `forked` are the stores that tell another history than the journal.
     """
 
     journal: Journal
@@ -40,6 +41,7 @@ class Context:
     down: tuple[StoreProblem, ...] = ()
     beside: Path | None = None
     cache: Path | None = None
+    forked: tuple[StoreProblem, ...] = ()
 
     @property
     def store(self) -> SnapshotStore:

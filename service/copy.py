@@ -9,7 +9,7 @@ than what is there.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
+from pathlib import PurePath
 
 import msgspec
 
@@ -44,9 +44,10 @@ class Which:
 
     def fits(self, manifest: Manifest) -> bool:
         """Tell whether a snapshot is meant."""
-        names = (manifest.database_name, manifest.original_path)
-        return (self.database is None or self.database in names) and (
-            self.since is None or manifest.taken >= self.since
+        if self.since is not None and manifest.taken < self.since:
+            return False
+        return self.database in {None, manifest.database_name} or manifest.is_of(
+            PurePath(self.database or "")
         )
 
 
@@ -98,9 +99,9 @@ def plan_copy(
     whether the filters mean the latter nobody knows.
     """
     there = {snapshot.name: snapshot.manifest.checksum for snapshot in target[0]}
-    unreadable = {_name_of(each): each.problem for each in target[1]}
+    unreadable = {each.snapshot: each.problem for each in target[1]}
     missing, present = [], []
-    refused = [NotCopied(_name_of(each), each.problem) for each in source[1]]
+    refused = [NotCopied(each.snapshot, each.problem) for each in source[1]]
     for snapshot in sorted(source[0], key=lambda each: (each.manifest.taken, each.name)):
         if not which.fits(snapshot.manifest):
             continue
@@ -272,7 +273,3 @@ def _conflict(name: str, where: str) -> TakenError:
         f"{where} has another snapshot by the name of {name}, with another checksum",
         "Both are whole: copy this one to a store of its own, or drop the one that is wrong.",
     )
-
-
-def _name_of(bad: Unreadable) -> str:
-    return Path(bad.manifest.rpartition("/")[2]).stem

@@ -14,7 +14,7 @@ from junmai_svc.service.exits import DONE, FINDINGS
 from junmai_svc.service.logs import log
 from junmai_svc.service.migrate import migrate
 from junmai_svc.service.migration import MigrateRequest
-from junmai_svc.service.migration_log import MigrationLog, verification_results
+from junmai_svc.service.migration_log import MigrationLog, error_lines, verification_results
 from junmai_svc.service.preflight import refuse_request
 from junmai_svc.service.progress import Progress, Silent, for_terminal
 from junmai_svc.service.restore import Which, refuse_target, restore
@@ -78,14 +78,15 @@ class DataMigrationTool:
             with self._context(self.source) as context:
                 done = verify_databases(context, self.source, self.target)
             results = verification_results(done.report, done.rows)
+            errors = error_lines(done.report.results)
         except JunmaiError as error:
             self.error = error
-            text = f"{error.message}. {error.hint}"
-            results = {"success": False, "checks": {}, "errors": [text]}
+            results = {"success": False, "checks": {}, "errors": [f"{error.message}. {error.hint}"]}
+            errors = [f"{error.shown}. {error.hint}"]
         self._log.verification_results = results
         status = "success" if results["success"] else "failed"
         self._log.add("verification", status, now(), results=results)
-        return results
+        return results | {"errors": errors}
 
     def save_migration_log(self) -> str:
         """Write the migration log beside the backups and return its path.

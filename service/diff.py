@@ -11,7 +11,7 @@ from junmai_svc.checks.row_changes import TableChanges, compare, only_after, onl
 from junmai_svc.checks.schema_changes import SchemaChange, schema_changes
 from junmai_svc.service.progress import Progress
 from junmai_svc.service.restore import Found
-from junmai_svc.service.verify import scratch
+from junmai_svc.service.scratch import room_for, scratch
 from junmai_svc.storage.databases.connection import reading_image
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.pair import Pair, open_pair
@@ -68,6 +68,7 @@ def diff(before: Found, after: Found, progress: Progress, *, examples: int = 3) 
 def _fetched(found: Found, path: Path, progress: Progress) -> Path:
     size = found.snapshot.manifest.file_size
     with (
+        room_for(path),
         translated("read", found.snapshot.place),
         progress.step(f"Reading {found.snapshot.name}", size, "bytes") as tick,
     ):

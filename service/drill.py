@@ -6,10 +6,8 @@ read into a digest, which is compared where the manifest knows it. It comes out 
 came between, which says nothing about the snapshot).
 """
 
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +16,7 @@ from junmai_svc.checks.image import examine
 from junmai_svc.service.context import Context
 from junmai_svc.service.details import fitting
 from junmai_svc.service.operation import Operation, operation
+from junmai_svc.service.scratch import room_for, scratch, scratch_name
 from junmai_svc.service.version import __version__
 from junmai_svc.storage.databases.connection import reading_image
 from junmai_svc.storage.databases.digest import TableDigest, table_digest
@@ -56,8 +55,8 @@ class Drill:
 def newest_of(store: SnapshotStore, database: Path | None) -> list[Snapshot]:
     """Return the newest snapshot of a database in a store, or of each one where none is named.
 
-    Passed over are those that were only taken to undo something. A database is known by its path,
-    or by its file name where no snapshot has the path.
+    Passed over are those that were only taken to undo something. A database is known by its path;
+    a snapshot whose path only ends like it is passed over where one has the very path.
 
     Raises:
         NotFoundError: there is none.
@@ -66,11 +65,12 @@ def newest_of(store: SnapshotStore, database: Path | None) -> list[Snapshot]:
     with translated("list the snapshots in", store.url):
         found = [each for each in store.snapshots()[0] if not each.manifest.reason.is_undo]
     if database is not None:
-        own = [each for each in found if Path(each.manifest.original_path) == database]
-        found = own or [each for each in found if each.manifest.database_name == database.name]
+        whole = database.resolve()
+        own = [each for each in found if Path(each.manifest.path) == whole]
+        found = own or [each for each in found if each.manifest.is_of(database)]
     newest: dict[str, Snapshot] = {}
     for each in found:
-        newest.setdefault(each.manifest.original_path, each)
+        newest.setdefault(each.manifest.path, each)
     if not newest:
         whose = f" of {database}" if database is not None else ""
         raise NotFoundError(
@@ -89,20 +89,21 @@ def drill(context: Context, snapshot: Snapshot) -> Drill:
         InterruptedRunError: a signal arrived; recorded as inconclusive.
         JunmaiError: the journal can't be written.
     """
-    store = context.store.url
+    store, room = context.store.url, scratch_name()
     start = {
         "snapshot": snapshot.name,
         "store": store,
         "source": snapshot.manifest.original_path,
         "checksum": snapshot.manifest.checksum,
         "tool": f"junmai-svc {__version__}",
+        "room": str(room),
     }
     begun = time.monotonic()
     database = Path(snapshot.manifest.original_path)
     with operation(context.journal, "drill", database, start=start) as this:
         tables: dict[str, TableDigest] = {}
         try:
-            with _scratch() as folder:
+            with scratch(room) as folder:
                 _restore_and_look(context, snapshot, folder / "image.db", tables)
         except InterruptedRunError as error:
             this.finish(Result.INCONCLUSIVE, message=error.message, hint=error.hint)
@@ -127,6 +128,7 @@ def _restore_and_look(
     """
     manifest, place = snapshot.manifest, Path(snapshot.place)
     with (
+        room_for(image),
         translated("read", snapshot.place),
         context.progress.step("Restoring into scratch", manifest.file_size, "bytes") as tick,
     ):
@@ -174,13 +176,3 @@ def _finish_proven(context: Context, this: Operation, tables: Mapping[str, Table
         # The proof stands; what it read is too much for an event and can't be kept elsewhere.
         data = {"count": len(tables), "rows": rows}
     this.finish(Result.PROVEN, **data)
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """A folder for the image, gone at the end."""
-    with (
-        translated("make room for an image in", tempfile.gettempdir()),
-        tempfile.TemporaryDirectory(prefix="junmai-svc-") as folder,
-    ):
-        yield Path(folder)

@@ -56,6 +56,6 @@ def _act(
 
 def _failed(error: ToldError, *, as_json: bool) -> int:
     report.show_error(error)
-    if as_json:
-        report.show_json(views.error_view(error))
+    view = views.error_view(error)
+    (report.show_json if as_json else report.show_findings)(view)
     return exit_code(error)

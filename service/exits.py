@@ -1,5 +1,7 @@
 """The one table from what happened to the process's exit code; documented in the README."""
 
+from collections.abc import Iterable
+
 from junmai_svc.storage.errors import (
     AccessDeniedError,
     IntegrityError,
@@ -39,3 +41,12 @@ def exit_code(error: BaseException) -> int:
     if isinstance(error, InterruptedRunError):
         return 128 + error.signum
     return next((code for kind, code in _CODES if isinstance(error, kind)), BUG)
+
+
+def stores_code(problems: Iterable[JunmaiError]) -> int:
+    """Return the exit code of what was done for some of several stores, given the others' problems.
+
+    A store that can't be used as it was named is not down.
+    """
+    codes = {USAGE if isinstance(each, UsageError) else STORAGE_UNAVAILABLE for each in problems}
+    return min(codes, default=DONE)

@@ -9,6 +9,7 @@ from pathlib import Path
 from junmai_svc.service.configuration.form import duration
 from junmai_svc.service.times import parse_time
 from junmai_svc.storage.errors import NotFoundError, UsageError
+from junmai_svc.storage.journal.addresses import address_from, is_same_place
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.projection import Run, fold_runs
@@ -112,14 +113,16 @@ def find_run(runs: list[Run], reference: str, path: Path) -> Run:
         NotFoundError: no run has that id.
         UsageError: several runs fit.
     """
-    found = [run for run in runs if run.id.startswith(reference) or run.id.endswith(reference)]
+    part = reference.lower()
+    found = [run for run in runs if run.id.startswith(part) or run.id.endswith(part)]
     if not found or not reference:
         raise NotFoundError(
             f"No run {reference} in {path}", "List the runs with `junmai-svc history`."
         )
     if len(found) > 1:
         raise UsageError(
-            f"{len(found)} runs fit {reference}", "Type more of the id out of `history`."
+            f"{len(found)} runs fit {reference}",
+            "Type more of the id: its last twelve digits, as `history` shows them, are enough.",
         )
     return found[0]
 
@@ -167,6 +170,13 @@ def _until(journal: Journal, position: int | None, stream: str | None = None) ->
 
 
 def _is_of(run: Run, database: str) -> bool:
-    """Whether a run was on a database, named by its path or by its file's name."""
+    """Whether a run was on a database: by its file's name, as the list shows it, or by its path.
+
+    A path counts from the current folder, a recorded one from the folder in which its run was.
+    """
     known = [path for path in (run.database, run.source, run.target) if path is not None]
-    return database in known or database in {Path(path).name for path in known}
+    if database in known or database in {Path(path).name for path in known}:
+        return True
+    meant = str(Path(database).absolute())
+    places = (address_from(run.folder, path) for path in known)
+    return any(place is not None and is_same_place(place, meant) for place in places)

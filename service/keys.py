@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from junmai_svc.service.logs import log
+from junmai_svc.service.secret import key_in, passphrase_in
 from junmai_svc.service.stores import LOST_KEY, Place, make_store, refuse_remains, seal_of
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import (
@@ -23,15 +24,14 @@ from junmai_svc.storage.snapshots.blocks.keys import (
     Passphrase,
     Secret,
     make_key_file,
-    read_key_file,
     unwrap,
     wrap,
 )
 from junmai_svc.storage.snapshots.description import (
     NAME,
     Description,
-    encode_description,
     read_description,
+    replace_description,
 )
 
 NOT_REVOKED = (
@@ -67,14 +67,9 @@ class NewSecret:
         if self.key_file is not None and self.make:
             return _made(self.key_file)
         if self.key_file is not None:
-            _require_file(self.key_file, "Key file", "Add --new-key to make it.")
-            with translated("read the key file", self.key_file):
-                return read_key_file(self.key_file)
+            return key_in(self.key_file, "Add --new-key to make it.")
         if self.passphrase_file is not None:
-            _require_file(self.passphrase_file, "Passphrase file", "Check the path.")
-            with translated("read the passphrase in", self.passphrase_file):
-                text = self.passphrase_file.read_text(encoding="utf-8")
-            return Passphrase(text.removesuffix("\n").removesuffix("\r"))
+            return passphrase_in(self.passphrase_file)
         return self.passphrase
 
 
@@ -96,7 +91,7 @@ def init_store(place: Place, new: NewSecret, when: datetime) -> tuple[Descriptio
     return made, [LOST_KEY] if made.key is not None else []
 
 
-def change_key(place: Place, new: NewSecret) -> tuple[Description, list[str]]:
+def change_key(place: Place, new: NewSecret, when: datetime) -> tuple[Description, list[str]]:
     """Wrap a sealed store's data key with another secret: one object is rewritten, durably.
 
     The old secret is the place's. What the store holds is not touched.
@@ -127,7 +122,7 @@ def change_key(place: Place, new: NewSecret) -> tuple[Description, list[str]]:
     if secret is None:
         raise UsageError("No new key is named", "Name it by --new-key-file.")
     after = msgspec.structs.replace(before, key=wrap(data_key, secret, before.id))
-    place.backend.put(NAME, encode_description(after))
+    replace_description(place.backend, after, place.options.retain_until(when))
     found = read_description(place.backend)
     if not _opens(found, secret, data_key):
         raise IntegrityError(
@@ -175,8 +170,3 @@ def _made(path: Path) -> Secret:
         made = make_key_file(path)
     log().info("key.made", file=str(path))
     return made
-
-
-def _require_file(path: Path, what: str, hint: str) -> None:
-    if not path.exists():
-        raise NotFoundError(f"{what} not found: {path}", hint)

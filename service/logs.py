@@ -1,7 +1,7 @@
 """The log: one JSON line an event, with the run's id, on stderr or in a file. Set up once.
 
 What other libraries log (boto3, APScheduler) comes in the same form. Nothing secret is ever bound,
-and tracebacks carry no local variables.
+and tracebacks carry neither local variables nor what SQLite says, which may quote a row.
 """
 
 import logging
@@ -10,10 +10,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Protocol, TextIO, cast
+from typing import Any, Protocol, TextIO, cast
 
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from junmai_svc.service.log_file import RotatingFile
 from junmai_svc.service.printable import printable
@@ -48,7 +48,7 @@ def configured(
     people, in colours, where stderr is a terminal and there is no file.
 
     Raises:
-        UsageError: there is no such level.
+        UsageError: there is no such level, or the file is a database.
         AccessDeniedError, NotFoundError: the file can't be opened for appending.
     """
     if level not in LEVELS:
@@ -57,6 +57,7 @@ def configured(
         stream: _Stream = sys.stderr
         if file is not None:
             with translated("write the log to", file):
+                _refuse_database(file)
                 rotating = RotatingFile(file, most_bytes, keep)
             stack.callback(rotating.close)
             stream = rotating
@@ -67,6 +68,18 @@ def configured(
         _configure(stream, level, silent=silent, coloured=coloured)
         stack.enter_context(_bridged(stream, level, silent=silent, coloured=coloured))
         yield
+
+
+def _refuse_database(file: Path) -> None:
+    """Lines behind its last page would be the end of a database.
+
+    Raises:
+        UsageError: the file is one.
+    """
+    if file.is_file():
+        with file.open("rb") as there:
+            if there.read(16) == b"SQLite format 3\0":
+                raise UsageError(f"The log can't go to {file}: it is a database", "Name another.")
 
 
 def _restore(before: dict[str, object] | None) -> None:
@@ -100,10 +113,24 @@ def _rendering(*, coloured: bool) -> Sequence[Processor]:
             structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain),
         ]
     return [
-        structlog.processors.ExceptionRenderer(
-            structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-        ),
+        structlog.processors.ExceptionRenderer(_without_values),
         structlog.processors.JSONRenderer(ensure_ascii=False),
+    ]
+
+
+_FRAMES = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+# The errors of SQLite, as sqlite3 and peewee name them: what they say may quote a row.
+_MAY_QUOTE = {
+    *("Error", "Warning", "InterfaceError", "DatabaseError", "DataError", "OperationalError"),
+    *("IntegrityError", "InternalError", "ProgrammingError", "NotSupportedError"),
+}
+
+
+def _without_values(exc_info: ExcInfo) -> list[dict[str, Any]]:
+    """A traceback as data, without local variables and without what SQLite says of rows."""
+    return [
+        each | ({"exc_value": "(left out)"} if each["exc_type"] in _MAY_QUOTE else {})
+        for each in _FRAMES(exc_info)
     ]
 
 

@@ -18,6 +18,7 @@ from junmai_svc.service.context import Context
 from junmai_svc.service.details import fitting
 from junmai_svc.service.logs import log as events
 from junmai_svc.service.migration import (
+    DifferencesFoundError,
     MigrateRequest,
     Migration,
     checked,
@@ -25,7 +26,13 @@ from junmai_svc.service.migration import (
     outcome,
     planned,
 )
-from junmai_svc.service.migration_log import MigrationLog, error_lines, verification_results
+from junmai_svc.service.migration_log import (
+    MigrationLog,
+    failures,
+    line_of,
+    verification_results,
+)
+from junmai_svc.service.one_history import require_one_history
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.preflight import plan_for, plan_of, refuse_request
 from junmai_svc.service.replace import replace_database
@@ -52,6 +59,7 @@ from junmai_svc.storage.snapshots.manifest import Reason
 
 # As the replaced tool says it.
 FAILED = "Migration failed"
+UNTOUCHED = "The target was not published, the source is untouched."
 FAILED_HINT = (
     "1. Check error message in log 2. Restore from backup (where the source itself is damaged)"
     " 3. Fix underlying issue 4. Retry migration"
@@ -83,6 +91,8 @@ def migrate(
             untouched and a backup that was taken stays.
     """
     refuse_request(request)
+    if request.overwrite and request.target.exists():
+        require_one_history(context)
     details = {"source": str(request.source), "target": str(request.target)}
     log = log or MigrationLog(details["source"], details["target"])
     with operation(
@@ -218,10 +228,13 @@ def _verify(
         found = fitting(context.store, checked(result.report))
         this.record("constraints_checked", file=identity_of(staged), **found)
         if not result.report.passed:
-            raise MigrationFailedError(
-                f"verification found differences in {staged.name}:"
-                f" {error_lines(result.report.results)[0]}",
-                "The target was not published, the source is untouched.",
+            first = failures(result.report.results)[0]
+            what = f"verification found differences in {staged.name}: "
+            raise DifferencesFoundError(
+                what + line_of(first.recorded(), first),
+                UNTOUCHED,
+                result.report,
+                shown=what + line_of(first.describe(), first),
             )
         with context.progress.step("Table digests", steps, "steps") as tick:
             for table in result.plan.expected.tables:
@@ -241,10 +254,10 @@ def _prove(
         found = execute(recipe, image.path, image.schema, image.examination, again)
     others = differing(result.digests, found)
     if others:
-        place = placed(others[0], first_key(staged, again, others[0]))
+        key = first_key(staged, again, others[0])
+        what = "run a second time, it left other rows in "
         raise MigrationFailedError(
-            f"run a second time, it left other rows in {place}",
-            "The target was not published, the source is untouched.",
+            what + placed(others[0], ""), UNTOUCHED, shown=what + placed(others[0], key)
         )
     this.record("reproduced", tables=len(result.digests))
 
@@ -274,8 +287,17 @@ def _failure_logged(context: Context, log: MigrationLog, run: str) -> Iterator[N
         except JunmaiError as second:
             events().error("migration_log.unwritable", problem=second.message)
         if isinstance(error, MigrationFailedError):
-            raise MigrationFailedError(failed, f"{error.hint} {FAILED_HINT}") from error
+            raise _as_replaced_tool(error) from error
         raise
+
+
+def _as_replaced_tool(error: MigrationFailedError) -> MigrationFailedError:
+    """The same error, as the replaced tool says it."""
+    message, hint = f"{FAILED}: {error.message}", f"{error.hint} {FAILED_HINT}"
+    shown = f"{FAILED}: {error.shown}"
+    if isinstance(error, DifferencesFoundError):
+        return DifferencesFoundError(message, hint, error.report, shown=shown)
+    return MigrationFailedError(message, hint, shown=shown)
 
 
 def _scratch(staged: Path) -> Path:

@@ -10,6 +10,7 @@ from junmai_svc.service.context import StoreProblem
 from junmai_svc.service.plan import MigrationPlan
 from junmai_svc.service.replace import Replaced
 from junmai_svc.service.replay.recipe import Recipe
+from junmai_svc.storage.errors import MigrationFailedError
 from junmai_svc.storage.snapshots.base import Snapshot
 
 
@@ -46,6 +47,17 @@ class Migration:
     log_path: Path | None = None
 
 
+class DifferencesFoundError(MigrationFailedError):
+    """The staged target is not what it should be; `report` has all that was found, row by row.
+
+    The report is for who called, and is never recorded.
+    """
+
+    def __init__(self, message: str, hint: str, report: Report, *, shown: str) -> None:
+        super().__init__(message, hint, shown=shown)
+        self.report = report
+
+
 def planned(plan: MigrationPlan) -> dict[str, Any]:
     """What `planned` records: every table, what is carried over, every rule."""
     return {
@@ -76,6 +88,7 @@ def checked(report: Report) -> dict[str, Any]:
     return {
         "checks": len(report.results),
         "failed": {r.subject: r.total for r in failed},
+        "failing": len(failed),  # stays in the event, where the rest is too large for it
         "known": {r.subject: r.known for r in report.results if r.known},
         "results": [
             {

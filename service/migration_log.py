@@ -1,6 +1,7 @@
 """The replaced tool's log of one migration, in its exact structure, beside the backups.
 
-A projection for people and scripts that know that file; the journal holds everything.
+A projection for people and scripts that know that file; the journal holds everything. As there, no
+value of a row is in it: it lies in the store, which may be sealed, and stays.
 """
 
 import json
@@ -10,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from junmai_svc.checks.finding import CheckResult, Report, Verdict
+from junmai_svc.checks.finding import CheckResult, Finding, Report, Verdict
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.files import make_folder, token_of, write_durably
 from junmai_svc.storage.snapshots.manifest import STAMP
@@ -55,7 +56,7 @@ class MigrationLog:
 
 
 def verification_results(report: Report, rows: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
-    """Return a verification in the replaced tool's structure.
+    """Return a verification in the replaced tool's structure; no value of a row is in it.
 
     `rows` gives, by table, the source's and the target's number of rows.
     """
@@ -70,18 +71,32 @@ def verification_results(report: Report, rows: Mapping[str, tuple[int, int]]) ->
         "target_count": sum(result.total for result in orphans),
         "match": all(result.verdict is not Verdict.FAILED for result in orphans),
     }
-    return {"success": report.passed, "checks": checks, "errors": error_lines(report.results)}
+    errors = dict.fromkeys(line_of(each.recorded(), each) for each in failures(report.results))
+    return {"success": report.passed, "checks": checks, "errors": list(errors)}
 
 
 def error_lines(results: Sequence[CheckResult]) -> list[str]:
-    """Return one line for each finding shown that fails the verification, with what to do."""
+    """Return a line for each finding shown that fails the verification, with what its row holds.
+
+    For the eyes of who called: neither the log of the migration nor any other may have it.
+    """
+    return [line_of(each.describe(), each) for each in failures(results)]
+
+
+def failures(results: Sequence[CheckResult]) -> list[Finding]:
+    """Return the findings shown that fail the verification."""
     return [
-        f"{finding.describe()}. {finding.hint}".rstrip()
+        finding
         for result in results
         if result.verdict is Verdict.FAILED
         for finding in result.findings
         if not finding.known
     ]
+
+
+def line_of(told: str, finding: Finding) -> str:
+    """Return what is told of a finding, with what to do."""
+    return f"{told}. {finding.hint}".rstrip()
 
 
 def _write_new(folder: Path, stem: str, content: bytes, run: str) -> Path:

@@ -13,6 +13,7 @@ from pathlib import Path
 from junmai_svc.service.context import Context
 from junmai_svc.service.details import fitting
 from junmai_svc.service.logs import log
+from junmai_svc.service.one_history import require_one_history
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.publish import publish_intent
 from junmai_svc.service.retention import Candidate, Decision, Policies, Policy, decide
@@ -22,6 +23,7 @@ from junmai_svc.storage.errors import JunmaiError
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.soundness import Soundness, fold_soundness
 from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Unreadable
+from junmai_svc.storage.snapshots.choosing import sharing_map
 from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Locked, Repacked
 
 # An event holds at most 65,535 bytes; a name and its reasons have well under 200.
@@ -80,11 +82,16 @@ class Pruned:
 
 
 def plan_prune(
-    store: SnapshotStore, journal: Journal | None, policy: Policy | Policies, when: datetime
+    store: SnapshotStore,
+    journal: Journal | None,
+    policy: Policy | Policies,
+    when: datetime,
+    there: datetime | None = None,
 ) -> PrunePlan:
     """Decide about every snapshot of a store at a time in UTC; deletes nothing.
 
-    The journal knows what was proven or found damaged; without one nothing was.
+    `there` is the time by the store's own clock, where it is known. The journal knows what was
+    proven or found damaged; without one nothing was.
 
     Raises:
         JunmaiError: the store or the journal can't be read.
@@ -93,9 +100,10 @@ def plan_prune(
         good, bad = store.snapshots()
         held = store.held()
     known = fold_soundness(journal.read()) if journal else Soundness()
-    damaged = known.damaged_in(store.url)
-    candidates = [_candidate(snapshot, held, known.proven, damaged) for snapshot in good]
-    decisions = tuple(decide(candidates, policy, when))
+    proven = known.proven_in(store.url)
+    damaged = sharing_map(known.damaged_in(store.url), good)
+    candidates = [_candidate(snapshot, held, proven, damaged) for snapshot in good]
+    decisions = tuple(decide(candidates, policy, when, there))
     dropped = frozenset(each.candidate.name for each in decisions if not each.keep)
     with translated("look for what nothing leads to in", store.url):
         garbage = store.garbage(dropped, when)
@@ -110,13 +118,15 @@ def prune(context: Context, policy: Policy | Policies) -> Pruned:
     lead to anything: then dropped snapshots go, and their bytes stay.
 
     Raises:
+        IntegrityError: the journal and a store tell two histories; nothing was deleted.
         JunmaiError: the store or the journal failed; what was not deleted yet is untouched.
     """
+    require_one_history(context)
     store = context.store
     with translated("tidy up in", store.url):
-        store.tidy()
+        there = store.tidy()
     _sweep(store, context.clock())
-    plan = plan_prune(store, context.journal, policy, context.clock())
+    plan = plan_prune(store, context.journal, policy, context.clock(), there)
     if not plan.dropped and not plan.garbage.objects:
         return Pruned(None, plan, collected=Collected(problems=plan.garbage.problems))
     decided = {each.candidate.name: list(each.reasons) for each in plan.decisions}
@@ -129,14 +139,15 @@ def prune(context: Context, policy: Policy | Policies) -> Pruned:
             translated("delete what nothing leads to in", store.url),
             context.progress.step("Deleting what nothing leads to", 1, "steps"),
         ):
-            collected = store.collect()
+            emptied = bool(deleted) and len(deleted) == len(plan.decisions)
+            collected = store.collect(emptied=emptied)
         with (
             translated("rewrite what is mostly dead in", store.url),
             context.progress.step("Rewriting what is mostly dead", 1, "steps"),
         ):
             repacked = store.repack()
             if repacked.maps:
-                collected = collected.and_then(store.collect())
+                collected = collected.and_then(store.collect(emptied=emptied))
         this.finish(
             "completed",
             deleted=len(deleted),
@@ -192,7 +203,7 @@ def _candidate(
     manifest = snapshot.manifest
     return Candidate(
         snapshot.name,
-        manifest.original_path,
+        manifest.path,
         manifest.taken,
         manifest.reason,
         held=snapshot.name in held,

@@ -1,7 +1,8 @@
 """The journal published into the stores: after each command, and before what can't be undone.
 
-A store that is down, or that tells another history, never fails the command that was asked for: it
-is logged and returned, and the next command publishes what is missing.
+A store that is down never fails the command that was asked for: it is logged and returned, and the
+next command publishes what is missing. One that tells another history fails only what can't be
+undone.
 """
 
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from junmai_svc.service import report
 from junmai_svc.service.context import Context, StoreProblem
 from junmai_svc.service.logs import log
+from junmai_svc.service.one_history import refuse_forked
 from junmai_svc.storage.errors import JunmaiError
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.publishing import Publication, publish
@@ -27,23 +29,38 @@ class Intent:
 
     @property
     def warning(self) -> str | None:
-        """What a person has to know: that no store knows of it yet; None where one does."""
+        """What a person has to know where no store knows of it yet, and why; else None."""
         if self.stores:
             return None
-        return "No store could be reached, so only the local journal knows that this was begun."
+        why = "; ".join(f"{each.store}: {each.problem.message}" for each in self.problems)
+        return f"Only the local journal knows that this was begun, no store does. {why}"
+
+    @property
+    def hint(self) -> str:
+        """What can be done about it, without repetitions."""
+        return " ".join(dict.fromkeys(each.problem.hint for each in self.problems))
 
 
-def publish_to(journal: Journal, store: SnapshotStore, *, accepting: bool = False) -> Publication:
+def publish_to(
+    journal: Journal, store: SnapshotStore, *, accepting: bool = False, mending: bool = False
+) -> Publication:
     """Publish all events of a journal into a store; durable on return.
 
-    With `accepting` the store may hold less than was published there.
+    With `accepting` the store may hold less than was published there, with `mending` all of it is
+    read and put right.
 
     Raises:
         DivergedError: journal and store tell two histories; nothing was written.
         JunmaiError: there is no key to sign with, or one of them can't be used.
     """
     retain_until = store.retain_until() if isinstance(store, ObjectStore) else None
-    return publish(journal, store.backend, retain_until=retain_until, accepting=accepting)
+    return publish(
+        journal,
+        store.backend,
+        retain_until=retain_until,
+        accepting=accepting,
+        mending=mending,
+    )
 
 
 def publish_all(context: Context) -> tuple[StoreProblem, ...]:
@@ -54,13 +71,18 @@ def publish_all(context: Context) -> tuple[StoreProblem, ...]:
 def publish_intent(context: Context) -> Intent:
     """Publish the intent that was just recorded, before what it announces is done.
 
-    It never raises: where no store can be reached, that is logged, and `warning` says it.
+    Where no store can be published to, that is logged, and `warning` says it.
+
+    Raises:
+        IntegrityError: the journal and a store tell two histories: nothing may be done now that
+            can't be undone.
     """
     stores, problems = _published(context.journal, context.stores)
+    refuse_forked(problems)
     intent = Intent(stores, problems)
     if intent.warning:
         log().warning("journal.intent_unpublished", why=intent.warning)
-        report.show_warning(intent.warning)
+        report.show_warning(intent.warning, intent.hint)
     return intent
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from junmai_svc.service.logs import log
+from junmai_svc.service.scratch import remove_left
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.online_backup import remove_database
 from junmai_svc.storage.errors import JournalConflictError, JunmaiError
@@ -78,6 +79,8 @@ def _look_and_clean(said: Said, run: str, taken: AbstractSet[Path]) -> str:
     staged = [path for path in named if path.exists()]
     for path in named:
         remove_database(path)
+    room = said.get("room")
+    was_there = isinstance(room, str) and remove_left(Path(room))
     for path in _small_files(said, run):
         path.unlink(missing_ok=True)
     if final is None and "snapshot" in said and "image" not in said:
@@ -88,7 +91,7 @@ def _look_and_clean(said: Said, run: str, taken: AbstractSet[Path]) -> str:
             return "complete"
         final.unlink()
         return "partial"
-    return "partial" if staged else "absent"
+    return "partial" if staged or was_there else "absent"
 
 
 def _final(said: Said) -> Path | None:

@@ -5,21 +5,18 @@ from the live database, and are taken only where their SHA-256 says so. What can
 told.
 """
 
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from junmai_svc.checks.block_store import look
-from junmai_svc.checks.store_report import StoreReport
+from junmai_svc.checks.block_store import blocks_of, look, require_map_of
+from junmai_svc.checks.store_report import LEFT_HINT, REPAIR_HINT, StoreFinding, StoreReport
 from junmai_svc.checks.whole_store import without_image
 from junmai_svc.service.backup import image_of
 from junmai_svc.service.check import (
     EVERYTHING,
     STRUCTURE,
     BlockLook,
-    blocks_of,
     examine,
     examine_blocks,
     finish,
@@ -27,12 +24,19 @@ from junmai_svc.service.check import (
 )
 from junmai_svc.service.context import Context
 from junmai_svc.service.logs import log
+from junmai_svc.service.manifest_repair import mend_manifests
 from junmai_svc.service.operation import operation
+from junmai_svc.service.scratch import room_for, scratch, scratch_name
 from junmai_svc.storage.databases.connection import require_database
 from junmai_svc.storage.databases.failures import translated
-from junmai_svc.storage.errors import IntegrityError, NotFoundError, StorageUnavailableError
+from junmai_svc.storage.errors import (
+    IntegrityError,
+    JunmaiError,
+    NotFoundError,
+    StorageUnavailableError,
+)
 from junmai_svc.storage.files import sha256_of
-from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore
+from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Unreadable
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
 from junmai_svc.storage.snapshots.blocks.places import pack_object
 from junmai_svc.storage.snapshots.blocks.repairing import Mended, Repair
@@ -43,14 +47,16 @@ from junmai_svc.storage.snapshots.store import FileStore
 
 # Other snapshots that are looked through for blocks, where the very same one is not to be had.
 OTHERS = 3
+LOST_HINT = "Copy it from a store that has it with `junmai-svc copy`, or take a new backup."
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where good bytes may come from, beside the store itself."""
+    """Where good bytes may come from, beside the store itself; `room` is where images are put."""
 
     store: SnapshotStore | None = None
     database: Path | None = None
+    room: Path = field(default_factory=scratch_name)
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,8 @@ class Needs:
 class Repaired:
     """A finished repair: what was found, what became of it, and what is still damaged.
 
-    `put_back` are manifests and images that were put back by their objects' names.
+    `put_back` are manifests and images that were put back by their objects' names, `aside` what
+    went to `quarantine/` beside packs.
     """
 
     run: str
@@ -74,6 +81,7 @@ class Repaired:
     after: StoreReport
     mended: Mended
     put_back: tuple[str, ...]
+    aside: tuple[str, ...] = ()
 
 
 def repair(context: Context, sources: Sources) -> Repaired:
@@ -83,36 +91,42 @@ def repair(context: Context, sources: Sources) -> Repaired:
         JunmaiError: the store, a source or the journal can't be used; what was mended by then is.
     """
     store = context.store
-    start = {"store": store.url, "percent": 100, "repair": True}
+    start = {"store": store.url, "percent": 100, "repair": True, "room": str(sources.room)}
     with operation(context.journal, "check", Path(store.url), start=start) as this:
         with translated("mend", store.url):
             images = blocks_of(store)
             if images is not None:
-                before, after, mended, back = _mend_blocks(context, store, images, sources)
+                before, after, mended, back, aside = _mend_blocks(context, store, images, sources)
             else:
-                before, after, back = _mend_images(context, store, sources)
+                before, after, back, aside = _mend_images(context, store, sources)
                 mended = Mended(0, 0, 0, 0)
+        after = replace(after, findings=tuple(map(_told_after, after.findings)))
         this.record(
             "repaired",
             store=store.url,
             mended=mended.saved + mended.found,
             lost=mended.lost,
             maps=mended.maps,
-            quarantined=[*mended.quarantined][:100],
+            quarantined=[*aside, *mended.quarantined][:100],
             put_back=[*back, *mended.rebuilt][:100],
         )
         record(this, store, after)
         finish(this, after)
-        return Repaired(this.id, store.url, before, after, mended, tuple(back))
+        return Repaired(this.id, store.url, before, after, mended, tuple(back), tuple(aside))
+
+
+def _told_after(finding: StoreFinding) -> StoreFinding:
+    """A finding that a repair has left: its hint is not to repair."""
+    return replace(finding, hint=LEFT_HINT) if finding.hint == REPAIR_HINT else finding
 
 
 def _mend_blocks(
     context: Context, store: SnapshotStore, images: BlockImages, sources: Sources
-) -> tuple[StoreReport, StoreReport, Mended, list[str]]:
+) -> tuple[StoreReport, StoreReport, Mended, list[str], list[str]]:
     found = examine_blocks(context, images, EVERYTHING)
     before = found.report
     if not before.findings:
-        return before, before, Mended(0, 0, 0, 0), []
+        return before, before, Mended(0, 0, 0, 0), [], []
     back = _put_manifests_back(images, found)
     if back:
         found = BlockLook(before, look(images), found.damages)
@@ -124,15 +138,27 @@ def _mend_blocks(
         with translated("read", image):
             work.offer(image, checksum, _maps_of(found, checksum))
     mended = work.finish()
-    after = examine_blocks(context, images, STRUCTURE).report
+    # Only now: what is stored anew relies on no damaged pack.
+    manifests = mend_manifests(context, found.structure.unreadable, sources.store)
+    back += map(images.manifest_object, manifests.put_back)
+    after = examine_blocks(context, images, STRUCTURE, prove=True).report
     # Every byte was read, and whatever was put in place of others was verified.
     left = tuple(
         finding
         for finding in before.findings
         if finding.name in {pack_object(name) for name in mended.left}
     )
-    after = replace(after, whole=True, read=before.read, findings=(*after.findings, *left))
-    return before, after, mended, back
+    lost = _lost(before, {images.manifest_object(name) for name in manifests.aside})
+    after = replace(after, whole=True, read=before.read, findings=(*after.findings, *left, *lost))
+    return before, after, mended, back, [*manifests.aside.values()]
+
+
+def _lost(before: StoreReport, aside: Container[str]) -> Iterator[StoreFinding]:
+    """What is left to say of manifests that were put aside."""
+    for finding in before.findings:
+        if finding.what == "manifest" and finding.name in aside:
+            problem = f"{finding.problem}; it was put aside, and the snapshot is gone from here"
+            yield replace(finding, problem=problem, hint=LOST_HINT)
 
 
 def _wanted(work: Repair, found: BlockLook) -> frozenset[str]:
@@ -163,7 +189,7 @@ def _put_manifests_back(images: BlockImages, found: BlockLook) -> list[str]:
             continue
         try:
             manifest = open_manifest(content, name, place, images.seal, images.name)
-            images.map(manifest.map)
+            require_map_of(manifest, images.map(manifest.map))
         except IntegrityError:
             continue
         images.backend.put(place, content)
@@ -173,7 +199,7 @@ def _put_manifests_back(images: BlockImages, found: BlockLook) -> list[str]:
 
 def _mend_images(
     context: Context, store: SnapshotStore, sources: Sources
-) -> tuple[StoreReport, StoreReport, list[str]]:
+) -> tuple[StoreReport, StoreReport, list[str], list[str]]:
     before = examine(context, store, EVERYTHING)
     good, bad = store.snapshots()
     known = [*good]
@@ -191,8 +217,23 @@ def _mend_images(
                 _put_back(store, snapshot, image)
                 back.append(f"{snapshot.name}.db")
                 del damaged[snapshot.name]
-    left = tuple(each for each in before.findings if each.name not in back)
-    return before, replace(before, findings=left), back
+    manifests = mend_manifests(context, _bad_manifests(store, bad), sources.store)
+    ours = {each.manifest: each.snapshot for each in bad}
+    lost = {place for place, name in ours.items() if name in manifests.aside}
+    whole = {place for place, name in ours.items() if name in manifests.put_back}
+    left = [each for each in before.findings if each.name not in {*back, *whole, *lost}]
+    after = replace(
+        before,
+        snapshots=tuple(sorted({*before.snapshots, *manifests.put_back})),
+        findings=(*left, *_lost(before, lost)),
+    )
+    return before, after, [*back, *sorted(whole)], [*manifests.aside.values()]
+
+
+def _bad_manifests(store: SnapshotStore, bad: Iterable[Unreadable]) -> dict[str, JunmaiError]:
+    """The manifests that are damaged themselves, by their snapshots."""
+    local = isinstance(store, FileStore)
+    return {each.snapshot: each.problem for each in bad if not (local and without_image(each))}
 
 
 def _put_back(store: SnapshotStore, snapshot: Snapshot, image: Path) -> None:
@@ -206,7 +247,7 @@ def _offered(context: Context, sources: Sources, needs: Needs) -> Iterator[tuple
     """Images that may help, one at a time, each with its SHA-256; nothing is left of them."""
     if sources.database is not None and (needs.images() or needs.any_image()):
         require_database(sources.database)
-        with _scratch() as folder:
+        with scratch(sources.room) as folder:
             image = folder / "image.db"
             image_of(context, sources.database, image)
             yield image, sha256_of(image)
@@ -220,11 +261,12 @@ def _offered(context: Context, sources: Sources, needs: Needs) -> Iterator[tuple
     for snapshot in (*same, *others):
         if snapshot.manifest.checksum not in needs.images() and not needs.any_image():
             continue
-        with _scratch() as folder:
+        with scratch(sources.room) as folder:
             image = folder / "image.db"
             size = snapshot.manifest.file_size
             try:
                 with (
+                    room_for(image),
                     translated("read", snapshot.place),
                     context.progress.step(f"Reading {snapshot.name}", size, "bytes") as tick,
                 ):
@@ -233,13 +275,3 @@ def _offered(context: Context, sources: Sources, needs: Needs) -> Iterator[tuple
                 log().warning("repair.source_failed", problem=problem.message)
                 continue
             yield image, snapshot.manifest.checksum
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """A folder for an image, gone at the end."""
-    with (
-        translated("make room for an image in", tempfile.gettempdir()),
-        tempfile.TemporaryDirectory(prefix="junmai-svc-") as folder,
-    ):
-        yield Path(folder)

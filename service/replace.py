@@ -7,6 +7,7 @@ from pathlib import Path
 from junmai_svc.service.backup import backup, image_of
 from junmai_svc.service.context import Context
 from junmai_svc.service.operation import Operation
+from junmai_svc.service.publish import publish_intent
 from junmai_svc.service.signals import ignore_from_here
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.replacing import Held, held, leftovers, set_aside
@@ -31,13 +32,17 @@ def replace_database(
 ) -> Replaced:
     """Replace `target` by a durable staged database, after a snapshot of it in the store.
 
-    While it is replaced nobody writes it. One that is too damaged for a snapshot is copied aside as
-    it is, with its sidecars. When it returns the switch is durable.
+    That it is to be replaced is published before. While it is replaced nobody writes it. One that
+    is too damaged for a snapshot is copied aside as it is, with its sidecars. When it
+    returns the switch is durable.
 
     Raises:
+        IntegrityError: the journal and a store tell two histories; nothing was done.
         LockedError: somebody writes the target or, in WAL mode, has it open.
         JunmaiError: the snapshot or the switch failed; the target is as it was.
     """
+    if target.exists():
+        publish_intent(context)
     with held(target) as database:
         if database.holder is not None:
             replaced = _keep(context, target, reason, parent)

@@ -8,9 +8,10 @@ found damaged is not good. Nothing at all is dropped where the clock can't be tr
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import PurePath
 
-from junmai_svc.storage.snapshots.manifest import Reason
+from junmai_svc.storage.snapshots.manifest import Reason, is_same_database
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,9 @@ class Policies:
     own: Mapping[PurePath, Policy] = field(default_factory=dict)
 
     def of(self, database: str) -> Policy:
-        """Return the policy for a database by the path in its manifests.
-
-        One that was given as a relative path is the database whose path ends like it.
-        """
-        path = PurePath(database)
-        if path.is_absolute() or not path.parts:
-            return self.own.get(path, self.usual)
-        ends = (p for key, p in self.own.items() if key.parts[-len(path.parts) :] == path.parts)
-        return next(ends, self.usual)
+        """Return the policy for a database by the path in its manifests."""
+        own = (policy for path, policy in self.own.items() if is_same_database(database, path))
+        return next(own, self.usual)
 
 
 @dataclass(frozen=True)
@@ -84,13 +79,23 @@ _PERIODS: Mapping[str, Callable[[datetime], str]] = {
 }
 
 
+# How far the store's clock may be from ours.
+ASTRAY = timedelta(days=1)
+# How many times longer than all others a gap between two snapshots is that a clock may have made.
+ODD = 3
+
+
 def decide(
-    candidates: Iterable[Candidate], policy: Policy | Policies, now: datetime
+    candidates: Iterable[Candidate],
+    policy: Policy | Policies,
+    now: datetime,
+    there: datetime | None = None,
 ) -> list[Decision]:
     """Return a decision for each snapshot, newest first; `now` and all times are in UTC.
 
-    Each database is looked at alone. Snapshots that were only taken to undo something, and damaged
-    ones, are kept by time, never in the place of others.
+    `there` is the time by the store's own clock, where it is known. Each database is looked at
+    alone. Snapshots that were only taken to undo something, and damaged ones, are kept by time,
+    never in the place of others.
     """
     policies = Policies(policy) if isinstance(policy, Policy) else policy
     found = sorted(candidates, key=lambda each: (each.taken, each.name), reverse=True)
@@ -99,6 +104,9 @@ def decide(
         own = [each for each in found if each.database == database]
         for name, reason in _reasons(own, policies.of(database), now):
             reasons[name].append(reason)
+    if there is not None and abs(there - now) > ASTRAY:
+        for each in found:
+            reasons[each.name].append("the store's clock tells another time")
     return [Decision(each, tuple(reasons[each.name])) for each in found]
 
 
@@ -151,3 +159,22 @@ def _distrust(
         not lasting or now - lasting[0].taken > policy.keep_within
     ):
         yield from ((each.name, "no recent snapshot") for each in own)
+    elif policy.keep_within is not None and _has_jumped(lasting, policy.keep_within):
+        yield from ((each.name, "the clock may have jumped") for each in own)
+
+
+def _has_jumped(lasting: Sequence[Candidate], keep_within: timedelta) -> bool:
+    """Whether all but the last few snapshots may be old by a wrong clock only.
+
+    It may be so where a gap is longer than `keep_within` and than all others, of which there has to
+    be one to tell what is usual. A real pause looks the same at first: it is believed once there
+    are snapshots of as long a time since.
+    """
+    gaps = [new.taken - old.taken for new, old in pairwise(lasting)]
+    for number, gap in enumerate(gaps):
+        if lasting[0].taken - lasting[number].taken >= keep_within:
+            return False
+        others = (*gaps[:number], *gaps[number + 1 :])
+        if others and gap > max(keep_within, ODD * max(others)):
+            return True
+    return False

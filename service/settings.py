@@ -80,7 +80,7 @@ def retention(
     named = configuration.stores.get(store) if store else None
     section = (named.retention if named else None) or configuration.retention
     own: dict[PurePath, Policy] = {
-        counted_from(loaded.folder, Path(each.path)).absolute(): _policy(
+        counted_from(loaded.folder, Path(each.path)).resolve(): _policy(
             each.retention, older_than, said
         )
         for each in configuration.databases

@@ -1,7 +1,7 @@
 """All snapshots of several stores as one list: a snapshot is one row, wherever it is."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePath
 
@@ -14,25 +14,31 @@ from junmai_svc.storage.errors import JunmaiError, NotFoundError
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.soundness import Soundness, fold_soundness
 from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Unreadable
+from junmai_svc.storage.snapshots.choosing import sharing_map
 
 
 @dataclass(frozen=True)
 class Copy:
-    """One snapshot in one store; `damaged` is what the journal last heard of it there."""
+    """One snapshot in one store; `damaged` and `proven` are what the journal heard of it there."""
 
     snapshot: Snapshot
     store: str
     layout: str
     held: bool = False
     damaged: bool = False
+    proven: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A snapshot with all its copies, at least one, and when it was last proven, if ever."""
+    """A snapshot with all its copies, at least one."""
 
     copies: tuple[Copy, ...]
-    proven: datetime | None = None
+
+    @property
+    def proven(self) -> datetime | None:
+        """When any of these copies was last proven, if ever."""
+        return max((each.proven for each in self.copies if each.proven), default=None)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -49,6 +55,7 @@ class InStore:
     snapshots: Sequence[Snapshot]
     held: frozenset[str] = frozenset()
     damaged: frozenset[str] = frozenset()
+    proven: Mapping[str, datetime] = field(default_factory=dict)
     unreadable: Sequence[Unreadable] = ()
 
 
@@ -85,15 +92,16 @@ def list_snapshots(
         except JunmaiError as problem:
             failed.append(StoreProblem(store.url, problem))
             continue
-        own = [each for each in good if database is None or is_of(each, database)]
-        damaged = known.damaged_in(store.url)
-        read.append(InStore(store.url, store.layout, own, held, damaged, bad))
+        own = [each for each in good if database is None or each.manifest.is_of(database)]
+        proven = known.proven_in(store.url)
+        damaged = sharing_map(known.damaged_in(store.url), good)
+        read.append(InStore(store.url, store.layout, own, held, damaged, proven, bad))
     if not read:
         raise failed[-1].problem
-    return Listing(merged(read, known.proven), tuple(read), tuple(failed))
+    return Listing(merged(read), tuple(read), tuple(failed))
 
 
-def merged(stores: Sequence[InStore], proven: Mapping[str, datetime]) -> tuple[Listed, ...]:
+def merged(stores: Sequence[InStore]) -> tuple[Listed, ...]:
     """Return each snapshot once, newest first. The same is what has the same name and checksum.
 
     Pure.
@@ -107,22 +115,12 @@ def merged(stores: Sequence[InStore], proven: Mapping[str, datetime]) -> tuple[L
                 store.layout,
                 held=snapshot.name in store.held,
                 damaged=snapshot.name in store.damaged,
+                proven=store.proven.get(snapshot.name),
             )
             copies.setdefault((snapshot.name, snapshot.manifest.checksum), []).append(copy)
-    listed = [Listed(tuple(each), proven.get(name)) for (name, _), each in copies.items()]
+    listed = [Listed(tuple(each)) for each in copies.values()]
     listed.sort(key=lambda each: (each.snapshot.manifest.taken, each.snapshot.name), reverse=True)
     return tuple(listed)
-
-
-def is_of(snapshot: Snapshot, database: PurePath) -> bool:
-    """Whether a snapshot is of the database of this absolute path.
-
-    One that was given as a relative path is the database whose path ends like it. Pure.
-    """
-    path = PurePath(snapshot.manifest.original_path)
-    if path.is_absolute():
-        return path == database
-    return bool(path.parts) and database.parts[-len(path.parts) :] == path.parts
 
 
 def stores_of_database(loaded: Loaded | None, name: str) -> tuple[list[Named], PurePath]:

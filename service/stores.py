@@ -2,7 +2,8 @@
 
 import getpass
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,20 +14,20 @@ from junmai_svc.service.configuration.checks import s3_options
 from junmai_svc.service.configuration.file import Loaded
 from junmai_svc.service.configuration.form import StoreSection
 from junmai_svc.service.logs import log
+from junmai_svc.service.secret import key_in, passphrase_in
 from junmai_svc.service.settings import cache_folder, counted_from
 from junmai_svc.storage.backends.base import Backend
 from junmai_svc.storage.backends.locate import folder_at, locate
 from junmai_svc.storage.backends.options import S3Options
-from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import IntegrityError, NotFoundError, UsageError
+from junmai_svc.storage.journal.addresses import is_same_place
 from junmai_svc.storage.snapshots.base import SnapshotStore
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
 from junmai_svc.storage.snapshots.blocks.keys import (
-    KeyFile,
+    Method,
     Passphrase,
     Secret,
     new_data_key,
-    read_key_file,
     unwrap,
     wrap,
 )
@@ -52,18 +53,28 @@ LOST_KEY = (
 )
 
 
+METHODS: dict[Method, str] = {"key-file": "key file", "passphrase": "passphrase"}
+
+
 @dataclass(frozen=True)
 class Named:
     """A store as a call names it; what is said here goes over the configuration.
 
-    `is_folder` is for --backup-dir: a folder of images, never a configured name.
+    `is_folder` is for --backup-dir: a folder of images, never a configured name. `prefix` is what
+    the options of this store begin with, such as `from-` of --from-key-file, for hints.
+
+    With `among_others` the server and the secret were said of several stores at once: each takes
+    what it has a use for, if it is not configured otherwise.
     """
 
     address: str
     is_folder: bool = False
     endpoint_url: str | None = None
     key_file: Path | None = None
+    passphrase_file: Path | None = None
     layout: Layout | None = None
+    prefix: str = ""
+    among_others: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,16 @@ class Place:
     section: StoreSection
     options: S3Options
     secret: Callable[[Description | None], Secret | None]
+    prefix: str = ""
+
+    def is_same(self, other: "Place") -> bool:
+        """Tell whether two stores are one, whatever links lead there."""
+        if self.folder is None or other.folder is None:
+            here, there = self.backend.url, other.backend.url
+            return here == there and self.options.endpoint_url == other.options.endpoint_url
+        with suppress(OSError):
+            return self.folder.samefile(other.folder)
+        return is_same_place(str(self.folder), str(other.folder))
 
 
 def place_of(loaded: Loaded | None, named: Named) -> Place:
@@ -90,12 +111,12 @@ def place_of(loaded: Loaded | None, named: Named) -> Place:
         section, origin = StoreSection(url=named.address), Path()
     else:
         origin = loaded.folder
-    if named.endpoint_url is not None:
+    folder = Path(named.address) if named.is_folder else folder_at(section.url)
+    if named.endpoint_url is not None and _is_for(section, folder, named):
         section = msgspec.structs.replace(section, endpoint_url=named.endpoint_url)
     if named.layout is not None:
         section = msgspec.structs.replace(section, layout=named.layout)
     options = s3_options(section)
-    folder = Path(named.address) if named.is_folder else folder_at(section.url)
     address = section.url
     if folder is not None:
         folder = counted_from(origin, folder)
@@ -103,9 +124,41 @@ def place_of(loaded: Loaded | None, named: Named) -> Place:
     backend = locate("./" + address if folder and ":" in address[:2] else address, options)
 
     def secret(found: Description | None) -> Secret | None:
-        return _secret(section, named.key_file, origin, found, backend.url)
+        return _secret(section, named, origin, found, backend.url)
 
-    return Place(backend, folder, section, options, secret)
+    return Place(backend, folder, section, options, secret, named.prefix)
+
+
+def _is_for(section: StoreSection, folder: Path | None, named: Named) -> bool:
+    """Whether the server that is named is this store's."""
+    if folder is None:
+        return not named.among_others or section.endpoint_url is None
+    if not named.among_others:
+        raise UsageError(
+            f"{folder} is a folder of this machine, which has no server",
+            f"Leave --{named.prefix}endpoint-url out, or name an s3:// store.",
+        )
+    return False
+
+
+def refuse_twice(loaded: Loaded | None, named: Sequence[Named]) -> None:
+    """Refuse to use one store as two, however it is named; nothing is asked or made.
+
+    Raises:
+        UsageError: two are the same place, or one can't be named like this.
+    """
+    seen: list[tuple[Named, Place]] = []
+    for each in named if len(named) > 1 else ():
+        place = place_of(loaded, each)
+        for other, known in seen:
+            if place.is_same(known):
+                raise UsageError(
+                    f"{each.address} is named twice"
+                    if each.address == other.address
+                    else f"{other.address} and {each.address} are the same store",
+                    "Name each store once.",
+                )
+        seen.append((each, place))
 
 
 def named_at(loaded: Loaded | None, address: str) -> Named:
@@ -140,6 +193,8 @@ def open_store(
     if description is None:
         refuse_remains(place.backend)
     if place.folder is not None and _is_folder_of_images(place, named, description, create=create):
+        if _is_to_be_sealed(place, named):
+            raise _not_sealed(place)
         return FileStore(place.folder)
     if description is None:
         if not create:
@@ -189,7 +244,11 @@ def make_store(place: Place, when: datetime) -> Description:
         )
     store_id = new_store_id()
     key = wrap(new_data_key(), secret, store_id) if secret is not None else None
-    made = keep_description(place.backend, describe(place.backend, store_id, layout, key, when))
+    made = keep_description(
+        place.backend,
+        describe(place.backend, store_id, layout, key, when),
+        place.options.retain_until(when),
+    )
     log().info("store.made", store=place.backend.url, layout=made.layout, sealed=bool(made.key))
     if made.key is not None:
         log().warning("store.sealed", store=place.backend.url, remember=LOST_KEY)
@@ -206,16 +265,12 @@ def seal_of(place: Place, description: Description) -> Seal:
     secret = place.secret(description)
     if description.key is None:
         if secret is not None:
-            raise UsageError(
-                f"A key is named for {place.backend.url}, which is not sealed",
-                "Somebody may have replaced its store.json. If it never was sealed, name no key.",
-            )
+            raise _not_sealed(place)
         return Unsealed()
     if secret is None:
-        what = "key file" if description.key.method == "key-file" else "passphrase"
         raise UsageError(
-            f"The store {place.backend.url} is sealed with a {what}",
-            "Name it with --key-file, or in the store's section of the configuration.",
+            f"The store {place.backend.url} is sealed with a {METHODS[description.key.method]}",
+            _how_to_name(description.key.method, place.prefix),
         )
     from junmai_svc.storage.snapshots.blocks.cipher import XChaChaSeal  # noqa: PLC0415  # loads libsodium
 
@@ -230,36 +285,60 @@ def _is_folder_of_images(
     if place.section.layout is not None:
         return place.section.layout == "file"
     assert place.folder is not None  # noqa: S101
-    return named.is_folder or not create or any(place.folder.glob("*_backup_*.json"))
+    if named.is_folder or any(place.folder.glob("*_backup_*.json")):
+        return True
+    return not create and not _is_to_be_sealed(place, named)
+
+
+def _is_to_be_sealed(place: Place, named: Named) -> bool:
+    """Whether a key or passphrase is named for this store and no other, or configured for it."""
+    said = (named.key_file or named.passphrase_file) and not named.among_others
+    section = place.section
+    return bool(said or section.encryption_key_file or section.encryption_passphrase_file)
+
+
+def _not_sealed(place: Place) -> UsageError:
+    return UsageError(
+        f"A key is named for {place.backend.url}, which is not sealed",
+        "Somebody may have replaced its store.json. If it never was sealed, name no key.",
+    )
 
 
 def _secret(
-    section: StoreSection,
-    key_file: Path | None,
-    origin: Path,
-    found: Description | None,
-    url: str,
+    section: StoreSection, named: Named, origin: Path, found: Description | None, url: str
 ) -> Secret | None:
     """The key or passphrase of a store, read from where it is; None where none is named."""
-    if key_file is None and section.encryption_key_file:
-        key_file = counted_from(origin, Path(section.encryption_key_file))
+    wants = found.key.method if found is not None and found.key is not None else None
+    key_file, passphrase_file = named.key_file, named.passphrase_file
+    if named.among_others:
+        fits = found is None or wants == "key-file"
+        key_file = key_file if fits else None
+        fits = (found is None and key_file is None) or wants == "passphrase"
+        passphrase_file = passphrase_file if fits else None
+    is_configured = section.encryption_key_file or section.encryption_passphrase_file
+    if is_configured and (named.among_others or not (key_file or passphrase_file)):
+        key_file, passphrase_file = (
+            counted_from(origin, Path(path)) if path else None
+            for path in (section.encryption_key_file, section.encryption_passphrase_file)
+        )
+    given: Method | None = "key-file" if key_file else "passphrase" if passphrase_file else None
+    if given and wants and given != wants:
+        raise UsageError(
+            f"The store {url} is sealed with a {METHODS[wants]}; a {METHODS[given]} is named",
+            _how_to_name(wants, named.prefix),
+        )
     if key_file is not None:
-        return _key_in(key_file)
-    if section.encryption_passphrase_file:
-        path = counted_from(origin, Path(section.encryption_passphrase_file))
-        with translated("read the passphrase in", path):
-            text = path.read_text(encoding="utf-8")
-        return Passphrase(text.removesuffix("\n").removesuffix("\r"))
-    if found and found.key and found.key.method == "passphrase" and sys.stdin.isatty():
+        return key_in(key_file)
+    if passphrase_file is not None:
+        return passphrase_in(passphrase_file)
+    if wants == "passphrase" and sys.stdin.isatty():
         return Passphrase(getpass.getpass(f"Passphrase of {url}: "))
     return None
 
 
-def _key_in(path: Path) -> KeyFile:
-    if not path.exists():
-        raise NotFoundError(
-            f"Key file not found: {path}",
-            "Put it back from its copy; for a new store, `junmai-svc store init` makes one.",
-        )
-    with translated("read the key file", path):
-        return read_key_file(path)
+def _how_to_name(method: Method, prefix: str) -> str:
+    what = method.removesuffix("-file")
+    return (
+        f"Name it with --{prefix}{what}-file, or as encryption_{what}_file in the store's section"
+        " of the configuration."
+    )

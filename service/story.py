@@ -3,8 +3,9 @@
 What an event holds is input: a field that is missing or of another kind leaves its words out.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from itertools import pairwise
 
 from junmai_svc.service.fields import Data, list_of, number_of, object_of, text_of
 from junmai_svc.storage.journal.entry import Event
@@ -33,6 +34,14 @@ def told(event: Event) -> str:
     return text or _raw(event.data)
 
 
+CLOCK_WENT_BACK = "the clock went back meanwhile"
+
+
+def clock_went_back(events: Sequence[Event]) -> bool:
+    """Tell whether an event was recorded when the clock showed less than at the one before it."""
+    return any(after.time < before.time for before, after in pairwise(events))
+
+
 def name_of(event: Event) -> str:
     """Return the event's name in words: `table copied`."""
     return event.type.split(".")[2].replace("_", " ")
@@ -41,9 +50,11 @@ def name_of(event: Event) -> str:
 def span(length: timedelta) -> str:
     """Return a length of time: `0.4 ms`, `340 ms`, `2.5 s`, `3 min 20 s`, `2 h 5 min`.
 
-    A step back, as clocks may make one, is told as 0.
+    A step back, as clocks may make one, is told as such: `1 h 0 min back`.
     """
-    seconds = max(0.0, length.total_seconds())
+    seconds = length.total_seconds()
+    if seconds < 0:
+        return f"{span(-length)} back"
     ms = seconds * _SECOND_MS
     if ms < _TENTHS_BELOW:
         return f"{ms:.1f} ms" if ms else "0 ms"

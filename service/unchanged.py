@@ -24,7 +24,7 @@ from junmai_svc.storage.errors import (
 )
 from junmai_svc.storage.files import STAGED_SUFFIX
 from junmai_svc.storage.snapshots.base import Snapshot
-from junmai_svc.storage.snapshots.cache import make_private
+from junmai_svc.storage.snapshots.cache import make_private, sweep_unfinished
 from junmai_svc.storage.snapshots.manifest import STAMP, Reason
 
 BELIEVED = timedelta(days=1)
@@ -62,6 +62,7 @@ def remember(
         return
     memory = Memory(before.files, when, {each.store: each.name for each in stored})
     staged = path.with_name(f".{uuid4().hex}{STAGED_SUFFIX}")
+    sweep_unfinished(path.parent)
     try:
         make_private(path.parent)
         staged.write_bytes(msgspec.json.encode(memory))
@@ -86,6 +87,8 @@ def store_again(
     for store, last in zip(context.stores, known, strict=True):
         manifest = msgspec.structs.replace(
             last.manifest,
+            original_path=str(source),
+            whole_path=str(source.resolve()),
             name=f"{source.stem}_backup_{when.strftime(STAMP)}",
             timestamp=when.strftime(STAMP),
             created_at=when.isoformat(timespec="microseconds"),

@@ -3,9 +3,6 @@
 Both sides are read through consistent images, so that neither may change while it is looked at.
 """
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from junmai_svc.service.context import Context
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.pairing import Pairing, pair_tables
 from junmai_svc.service.restore import Found
+from junmai_svc.service.scratch import room_for, scratch, scratch_name
 from junmai_svc.storage.databases.connection import reading_image, require_database
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.pair import open_pair
@@ -43,10 +41,11 @@ def verify_databases(context: Context, source: Path, target: Path) -> Verificati
     """
     require_database(source)
     require_database(target, "Target database")
-    start = {"source": str(source), "target": str(target)}
+    room = scratch_name()
+    start = {"source": str(source), "target": str(target), "room": str(room)}
     with (
         operation(context.journal, "verification", source, start=start) as this,
-        scratch() as folder,
+        scratch(room) as folder,
     ):
         before, after = folder / "source.db", folder / "target.db"
         schemas = image_of(context, source, before), image_of(context, target, after)
@@ -88,10 +87,12 @@ def verify_snapshot(context: Context, found: Found) -> Verification:
         AccessDeniedError, NoSpaceError, StorageUnavailableError: it can't be read.
     """
     snapshot = found.snapshot
+    room = scratch_name()
     start = {"snapshot": snapshot.name, "source": snapshot.place, "store": snapshot.store}
+    start["room"] = str(room)
     with (
         operation(context.journal, "verification", Path(snapshot.place), start=start) as this,
-        scratch() as folder,
+        scratch(room) as folder,
     ):
         copy = folder / "image.db"
         results = [_read_back(context, found, copy)]
@@ -106,6 +107,7 @@ def _read_back(context: Context, found: Found, copy: Path) -> CheckResult:
     """Read a snapshot into a file and compare it with its manifest; damage is a finding here."""
     manifest = found.snapshot.manifest
     with (
+        room_for(copy),
         translated("read", found.snapshot.place),
         context.progress.step("Reading the snapshot", manifest.file_size, "bytes") as tick,
     ):
@@ -117,7 +119,7 @@ def _read_back(context: Context, found: Found, copy: Path) -> CheckResult:
                     backup_checksum.CHECK,
                     key=found.snapshot.name,
                     expected=manifest.checksum,
-                    actual=error.message,
+                    actual=error.shown,
                     hint=error.hint,
                 )
                 return CheckResult(backup_checksum.CHECK, total=1, findings=(finding,))
@@ -131,19 +133,9 @@ def _soundness(image: Path, of: Path) -> CheckResult:
             schema = read_schema(opened)
         examine(image, schema, of, full_check=True)
     except IntegrityError as error:
-        finding = Finding("integrity_check", expected="ok", actual=error.message, hint=error.hint)
+        finding = Finding("integrity_check", expected="ok", actual=error.shown, hint=error.hint)
         return CheckResult("integrity_check", total=1, findings=(finding,))
     return CheckResult("integrity_check")
-
-
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """Yield a folder for images, gone at the end."""
-    with (
-        translated("make room for the images in", tempfile.gettempdir()),
-        tempfile.TemporaryDirectory(prefix="junmai-svc-") as folder,
-    ):
-        yield Path(folder)
 
 
 def _finish(this: Operation, report: Report) -> None:

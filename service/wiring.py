@@ -10,6 +10,7 @@ from junmai_svc.service import report
 from junmai_svc.service.configuration.file import Loaded
 from junmai_svc.service.context import Context, StoreProblem, now
 from junmai_svc.service.logs import log
+from junmai_svc.service.one_history import configured_places, keep_one_history
 from junmai_svc.service.progress import Progress
 from junmai_svc.service.publish import publish_all
 from junmai_svc.service.settings import (
@@ -22,7 +23,7 @@ from junmai_svc.service.settings import (
     existing_store,
 )
 from junmai_svc.service.signals import abandonable, unbroken
-from junmai_svc.service.stores import Named, open_store, place_of
+from junmai_svc.service.stores import Named, open_store, place_of, refuse_twice
 from junmai_svc.service.version import __version__
 from junmai_svc.storage import interruption
 from junmai_svc.storage.errors import JunmaiError, NotFoundError, UsageError
@@ -30,6 +31,7 @@ from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.keyring import key_path
 from junmai_svc.storage.journal.rotation import history_of
 from junmai_svc.storage.snapshots.base import SnapshotStore
+from junmai_svc.storage.snapshots.objects import ObjectStore
 from junmai_svc.storage.snapshots.store import FileStore
 
 
@@ -49,14 +51,19 @@ def context_for(
     stores, those that can't be opened are `down`. With `create` a store that is not there is made.
 
     Raises:
-        JunmaiError: the journal can't be opened, or none of the stores.
+        UsageError: a store is named twice, or a key that none of several stores is sealed with.
+        JunmaiError: the journal can't be opened, or none of the stores; or a store holds more of
+            the journal, and it can't be had.
     """
     beside = default_backup_dir(database)
     named = stores or [Named(str(beside), is_folder=True)]
+    refuse_twice(loaded, named)
     opened, down = _opened(named, lambda each: open_store(loaded, each, now, create=create))
     try:
         with open_journal(journal or default_journal(database), create=True) as held:
-            context = Context(held, opened, progress, now, down, beside, cache_folder(loaded))
+            forked = _settled(held, opened, loaded)
+            cache = cache_folder(loaded)
+            context = Context(held, opened, progress, now, down, beside, cache, forked)
             try:
                 yield context
             finally:
@@ -64,6 +71,13 @@ def context_for(
     finally:
         for store in opened:
             store.backend.close()
+
+
+def _settled(
+    journal: Journal, stores: Sequence[SnapshotStore], loaded: Loaded | None
+) -> tuple[StoreProblem, ...]:
+    with configured_places(loaded) as others:
+        return keep_one_history(journal, [store.backend for store in stores], others)
 
 
 def _publish(context: Context) -> None:
@@ -75,7 +89,8 @@ def _publish(context: Context) -> None:
     with abandonable() as publishing:
         problems = publish_all(there)
     for each in problems:
-        report.show_warning(f"The journal is not published to {each.store}: {each.problem.message}")
+        text = f"The journal is not published to {each.store}: {each.problem.message}"
+        report.show_warning(text, each.problem.hint)
     if publishing.signum is not None:
         log().warning("journal.unpublished", problem="interrupted")
         report.show_warning("The journal is not published: interrupted. The next command does it.")
@@ -100,7 +115,21 @@ def _opened(
             down.append(StoreProblem(each.address, problem))
     if not opened:
         raise down[0].problem
+    if not down:
+        _refuse_idle_secret(named, opened)
     return tuple(opened), tuple(down)
+
+
+def _refuse_idle_secret(named: Sequence[Named], opened: Sequence[SnapshotStore]) -> None:
+    """Refuse a key that opens none of the stores: the one that it is for may have been replaced."""
+    is_said = any(each.among_others and (each.key_file or each.passphrase_file) for each in named)
+    if is_said and not any(isinstance(s, ObjectStore) and s.seal.secret for s in opened):
+        for store in opened:
+            store.backend.close()
+        raise UsageError(
+            "A key is named, and none of the stores is sealed",
+            "Somebody may have replaced a store.json. If none ever was sealed, name no key.",
+        )
 
 
 @contextmanager
@@ -137,6 +166,7 @@ def copying(
         JunmaiError: the journal or a store can't be opened.
     """
     _require_there(loaded, [source])
+    _refuse_same(loaded, source, target)
     folder = next(filter(None, (place_of(loaded, each).folder for each in (source, target))), None)
     beside = database_beside(folder) if folder is not None else Path("database")
     with ExitStack() as stack:
@@ -144,17 +174,19 @@ def copying(
         for named, create in ((source, False), (target, True)):
             opened.append(open_store(loaded, named, now, create=create))
             stack.callback(opened[-1].backend.close)
-        if opened[0].backend.url == opened[1].backend.url:
-            raise UsageError(f"Both stores are {opened[0].url}", "Name another store as --to.")
         held = stack.enter_context(open_journal(journal or default_journal(beside), create=True))
-        own = (
-            Context(held, (store,), progress, now, cache=cache_folder(loaded)) for store in opened
-        )
-        both = Context(held, tuple(opened), progress, now)
+        both = Context(held, tuple(opened), progress, now, forked=_settled(held, opened, loaded))
+        own = (replace(both, stores=(store,), cache=cache_folder(loaded)) for store in opened)
         try:
             yield next(own), next(own)
         finally:
             _publish(both)
+
+
+def _refuse_same(loaded: Loaded | None, source: Named, target: Named) -> None:
+    place = place_of(loaded, source)
+    if place.is_same(place_of(loaded, target)):
+        raise UsageError(f"Both stores are {place.backend.url}", "Name another store as --to.")
 
 
 @contextmanager
@@ -165,9 +197,11 @@ def looking_at_two(
 
     Raises:
         NotFoundError: there is no such store to copy from.
+        UsageError: both are the same.
         JunmaiError: a store can't be opened.
     """
     _require_there(loaded, [source])
+    _refuse_same(loaded, source, target)
     with ExitStack() as stack:
         here = open_store(loaded, source, now)
         stack.callback(here.backend.close)
@@ -207,6 +241,7 @@ def reading_stores(
 
     Raises:
         NotFoundError: there is no store.
+        UsageError: as `context_for`.
         JunmaiError: none of the stores can be opened.
     """
 
@@ -214,7 +249,9 @@ def reading_stores(
         _require_there(loaded, [each])
         return open_store(loaded, each, now)
 
-    opened, down = _opened(named or usual_store(), open_one)
+    named = named or usual_store()
+    refuse_twice(loaded, named)
+    opened, down = _opened(named, open_one)
     try:
         yield opened, down
     finally:

@@ -23,12 +23,17 @@ Exit codes belong to `service.exits`, the only place that knows them.
 
 
 class JunmaiError(Exception):
-    """An error a person is told about: `message` names what, which and where; `hint` what to do."""
+    """An error a person is told about: `message` names what, which and where; `hint` what to do.
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    Both go into the journal and the log, from where nothing is ever removed: neither holds a value
+    or a key of a row. `shown` is the message with these, for the eyes of who called.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, shown: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.shown = message if shown is None else shown
 
 
 class UsageError(JunmaiError):
@@ -85,7 +90,7 @@ class InterruptedRunError(BaseException):
     def __init__(self, signum: int) -> None:
         super().__init__("Interrupted")
         self.signum = signum
-        self.message = "Interrupted"
+        self.message = self.shown = "Interrupted"
         self.hint = "Run the same command again: nothing half-done was left."
 
 

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -49,6 +50,39 @@ def all_commands() -> dict[str, click.Command]:
     context = click.Context(cli)
     found = {name: cli.get_command(context, name) for name in cli.list_commands(context)}
     return {name: command for name, command in found.items() if command is not None}
+
+
+def leaves(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group):
+        yield " ".join(path), command
+        return
+    for name, below in command.commands.items():
+        yield from leaves(below, (*path, name))
+
+
+def every_command() -> list[tuple[str, click.Command]]:
+    return [leaf for name, found in all_commands().items() for leaf in leaves(found, (name,))]
+
+
+def test_every_command_takes_json_but_those_whose_output_is_for_programs() -> None:
+    without = {name for name, command in every_command() if "--json" not in options_of(command)}
+    assert without == {"completion", "config schema"}
+
+
+def test_every_command_that_takes_a_store_takes_its_server_and_its_secret() -> None:
+    wanted = {"endpoint-url", "key-file", "passphrase-file"}
+    stores = {"--store": "", "--from": "from-", "--to": "to-", "--b-store": "b-"}
+    seen = set()
+    for name, command in every_command():
+        options = options_of(command)
+        for option, prefix in stores.items():
+            takes_path = name in {"restore", "audit prove", "audit export"} and option == "--to"
+            if option in options and not takes_path:
+                seen.add(option)
+                assert {f"--{prefix}{each}" for each in wanted} <= options, (name, option)
+        arguments = {each.human_readable_name for each in command.params}
+        assert not {"STORE", "[STORE]"} & arguments or "--endpoint-url" in options, name
+    assert seen == set(stores)
 
 
 @pytest.mark.parametrize(("page", "words"), shown_commands(), ids=lambda value: str(value)[:80])

@@ -1,11 +1,13 @@
 """The same questions asked by somebody who has only the store's address and the public key."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from junmai_svc.checks import stored_objects
 from junmai_svc.checks.mirrored import LOST_HINT, gather, judge_history, judge_latest
 from junmai_svc.checks.proof import Question, Verdicts
+from junmai_svc.service.audit.pins import keep
 from junmai_svc.service.audit.verify import Audit
 from junmai_svc.storage.backends.base import Backend
 from junmai_svc.storage.errors import IntegrityError, NotFoundError
@@ -14,7 +16,7 @@ from junmai_svc.storage.journal.examining import Examination
 from junmai_svc.storage.journal.layout import WIDTH, Tile, new_tiles
 from junmai_svc.storage.journal.merkle import EMPTY_ROOT, leaf_hash
 from junmai_svc.storage.journal.mirror import Mirror
-from junmai_svc.storage.journal.pinning import journal_of, keep_pin, pinned, read_keys
+from junmai_svc.storage.journal.pinning import journal_of, pinned, read_keys
 from junmai_svc.storage.journal.rotations import trusted_through
 from junmai_svc.storage.snapshots.base import SnapshotStore
 
@@ -43,7 +45,7 @@ def verify_store(
     mirror = Mirror(backend, journal_of(keys, key))
     verdicts = Verdicts()
     trusted = trusted_through(keys, mirror.rotations())
-    listing = stored_objects.list_store(store) if store is not None else None
+    listings = [stored_objects.list_store(store)] if store is not None else []
     signed = gather(mirror, trusted, verdicts)
     base = signed.latest or signed.largest
     if base is None:
@@ -68,14 +70,13 @@ def verify_store(
         verdicts.troubles(Question.COMPLETE, examined.gaps, mirror.url, DAMAGED_HINT)
         for stream in examined.open_streams():
             verdicts.note(Question.COMPLETE, f"{stream} had not ended when this was published")
-    if listing is not None and examined.size == size and base is not None:
-        stored_objects.check(
-            listing, examined.rows, mirror.journal_id, verdicts, read_data=read_data
-        )
+    if listings and examined.size == size and base is not None:
+        stored_objects.check(listings, examined, mirror.journal_id, verdicts, read_data=read_data)
     audit = Audit(mirror.journal_id, size, examined.tree.root, verdicts.given())
-    if pin is not None and audit.passed and signed.latest is not None:
-        keep_pin(pin, mirror.latest() or b"")
-    return audit
+    if pin is None:
+        return audit
+    newest = base if audit.passed else None
+    return replace(audit, pin=keep(pin, seen_before, newest, signed.note))
 
 
 def _examine(mirror: Mirror, base: Checkpoint, examined: Examination, verdicts: Verdicts) -> None:

@@ -1,11 +1,15 @@
-"""A journal that lost its end is refilled from a store; one that went another way is explained.
+"""A journal that lost events is made anew from a store; one that went another way is explained.
+
+The file is judged as it lies there, by nothing that it says of itself, and is kept beside the new
+one. What it holds behind the store's entries goes along.
 
 Two histories are never merged. A fork stays as it is in both places until a person says with a
 reason that a new epoch is to begin; the local journal is then kept beside the new one, whose first
 event carries what both were.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,19 +17,31 @@ from junmai_svc.checks.mirrored import gather
 from junmai_svc.checks.proof import Verdicts
 from junmai_svc.service.audit.epoch import OpenJournal, Recovery, begin_epoch
 from junmai_svc.storage.errors import IntegrityError, NotFoundError, UsageError
-from junmai_svc.storage.journal import events
+from junmai_svc.storage.journal.catching_up import catch_up
 from junmai_svc.storage.journal.checkpoint import Checkpoint, origin_of
-from junmai_svc.storage.journal.comparing import first_difference
-from junmai_svc.storage.journal.failures import translated
-from junmai_svc.storage.journal.journal_file import looking_at
+from junmai_svc.storage.journal.comparing import differences
+from junmai_svc.storage.journal.examining import Examination
+from junmai_svc.storage.journal.failures import DAMAGED_HINT, translated
+from junmai_svc.storage.journal.journal_file import JournalFile, is_there, looking_at
 from junmai_svc.storage.journal.keyfile import open_key_file
-from junmai_svc.storage.journal.keyring import key_path
+from junmai_svc.storage.journal.keyring import key_beside, key_path
 from junmai_svc.storage.journal.keys import VerifierKey
+from junmai_svc.storage.journal.merkle import leaf_hash
 from junmai_svc.storage.journal.mirror import Mirror
 from junmai_svc.storage.journal.pinning import journal_of, read_keys
-from junmai_svc.storage.journal.refilling import begin_again, refill
+from junmai_svc.storage.journal.published import Published, remember
+from junmai_svc.storage.journal.refilling import (
+    begin_again,
+    made_anew,
+    record_recovered,
+    take_place,
+)
 from junmai_svc.storage.journal.rotations import trusted_through
+from junmai_svc.storage.journal.stored import tree_of
 from junmai_svc.storage.snapshots.base import SnapshotStore
+
+# The store signed more than the journal has, and has lost it.
+_OUT_OF_REACH = "TRUNCATED"
 
 
 @dataclass(frozen=True)
@@ -36,6 +52,11 @@ class _Mirrored:
     checkpoint: Checkpoint
     signed: bytes
 
+    @property
+    def url(self) -> str:
+        """The store's address."""
+        return self.mirror.backend.url
+
 
 def recover(
     path: Path,
@@ -45,9 +66,11 @@ def recover(
     key: Path | None = None,
     new_epoch: str | None = None,
 ) -> Recovery:
-    """Refill a journal from the store that knows most of it; a fork is explained.
+    """Make a journal anew from the store that knows most of it; a fork is explained.
 
-    A journal that is gone is made anew. `key` are public keys to trust, else the journal's own are.
+    Where nothing is missing and nothing was changed, nothing is done. A journal that is gone is
+    made too. `key` are public keys to trust, else the journal's own are. A new epoch may begin at a
+    fork, or where the store lost entries that it signed and nobody has.
 
     Raises:
         NotFoundError: no store knows the journal, or nothing tells which one it is.
@@ -56,55 +79,113 @@ def recover(
         LockedError: something is going on in a journal that is to be put aside.
         JunmaiError: a store or the journal can't be used.
     """
-    if not path.exists():
+    if not is_there(path):
         found = _best(stores, *_known_by_key(path, key))
         begin_again(path, found.mirror.entries(0, found.checkpoint.size), found.checkpoint)
-        return _recovered(path, found, 0, open_journal)
-    with looking_at(path) as file:
+        return _recovered(path, found, 0, open_journal, found.checkpoint.size)
+    with ExitStack() as stack, ExitStack() as look:
+        file = look.enter_context(looking_at(path))
         history = file.keys()
-        trusted = trusted_through(read_keys(key), history.rotations) if key else history.keys
+        trusted = [*history.keys, *key_beside(path, file.journal_id)]
+        if key:
+            trusted = trusted_through(read_keys(key), history.rotations)
         found = _best(stores, file.journal_id, trusted)
-        examined = file.examine([found.checkpoint.size], fold=False)
-        shared = min(examined.size, found.checkpoint.size)
-        differs = None
-        if examined.damage.total or shared < found.checkpoint.size:
-            differs = first_difference(file.pairs(0, shared), found.mirror, shared)
-        elif examined.tree.roots[shared] != found.checkpoint.root:
-            differs = first_difference(file.pairs(0, shared), found.mirror, shared)
-            if differs is None:
-                raise IntegrityError(
-                    f"The entries in {found.mirror.url} are not those of its checkpoint",
-                    "Name another store with --store.",
-                )
+        signed = found.checkpoint
+        examined = file.examine([signed.size], fold=False)
         ours = Checkpoint(file.journal_id, examined.size, examined.tree.root)
-    if differs is not None:
-        verdict, position = differs
-        fork = Recovery(
-            "forked",
-            ours.journal_id,
-            ours.size,
-            found.mirror.backend.url,
-            position=position,
-            verdict=verdict,
-            ours=ours,
-            theirs=found.checkpoint,
+        is_behind = ours.size < signed.size
+        try:
+            differs, missing = _compared(file, examined, found)
+            if differs is None and new_epoch is not None and not is_behind:
+                raise UsageError(
+                    f"{path} and {found.mirror.url} tell one history: no new epoch is needed",
+                    "Leave out --new-epoch.",
+                )
+            if differs is None:
+                if _is_sound(file, examined):
+                    return _caught_up(path, ours, found, open_journal)
+                published = file.published()
+                behind = _behind(file, signed.size, ours.size)
+                entries = found.mirror.entries(0, signed.size)
+                staged = stack.enter_context(made_anew(path.absolute(), entries, signed, behind))
+                look.close()  # else it counts as open
+                kept = take_place(path.absolute(), staged)
+        except (IntegrityError, NotFoundError):
+            if new_epoch is None or not is_behind:
+                raise
+            differs = _OUT_OF_REACH, ours.size
+    if differs is None:
+        lost = examined.lost + max(0, signed.size - ours.size)
+        return _recovered(path, found, missing, open_journal, lost, kept, published)
+    verdict, position = differs
+    fork = Recovery(
+        "forked",
+        ours.journal_id,
+        ours.size,
+        found.url,
+        position=position,
+        verdict=verdict,
+        ours=ours,
+        theirs=signed,
+    )
+    if new_epoch is None:
+        return fork
+    return begin_epoch(path, fork, found.signed, new_epoch, open_journal)
+
+
+def _compared(
+    file: JournalFile, examined: Examination, found: _Mirrored
+) -> tuple[tuple[str, int] | None, int]:
+    """How and where the journal tells otherwise than a store, and the first position it lacks."""
+    signed = found.checkpoint
+    shared = min(examined.size, signed.size)
+    is_same = examined.tree.roots.get(signed.size) == signed.root
+    missing = shared if shared < signed.size else examined.size
+    if is_same and not examined.damage.total:
+        return None, missing
+    for verdict, position in differences(file.pairs(0, shared), found.mirror, shared):
+        if verdict != "MISSING":
+            return (verdict, position), missing
+        missing = min(missing, position)
+    if not is_same and shared == signed.size and not examined.lost:
+        raise IntegrityError(
+            f"The entries in {found.mirror.url} are not those of its checkpoint",
+            "Name another store with --store.",
         )
-        return (
-            fork
-            if new_epoch is None
-            else begin_epoch(path, fork, found.signed, new_epoch, open_journal)
-        )
-    if new_epoch is not None:
-        raise UsageError(
-            f"{path} and {found.mirror.url} tell one history: no new epoch is needed",
-            "Leave out --new-epoch.",
-        )
+    return None, missing
+
+
+def _caught_up(
+    path: Path, ours: Checkpoint, found: _Mirrored, open_journal: OpenJournal
+) -> Recovery:
+    """Refill a sound journal in its place, as others may be at work in it."""
     if ours.size >= found.checkpoint.size:
-        return Recovery("intact", ours.journal_id, ours.size, found.mirror.backend.url)
+        return Recovery("intact", ours.journal_id, ours.size, found.url)
     with open_journal(path, False, None) as journal:
-        missing = found.mirror.entries(ours.size, found.checkpoint.size)
-        before = refill(journal, missing, found.checkpoint)
-    return _recovered(path, found, before, open_journal)
+        added = catch_up(journal, found.mirror, found.checkpoint)
+        size = journal.head().size
+    return Recovery("recovered", ours.journal_id, size, found.url, added=added)
+
+
+def _is_sound(file: JournalFile, examined: Examination) -> bool:
+    """Whether entries, triggers and head of a journal agree, so that it can go on."""
+    head = (examined.size, examined.tree.root)
+    return not examined.damage.total and not file.triggers() and file.head() == head
+
+
+def _behind(file: JournalFile, begin: int, end: int) -> Iterator[bytes]:
+    """The journal's own entries that no store has yet; each has to be what its hash says."""
+    for step in file.pairs(begin, end):
+        for entry, hash_ in step:
+            if leaf_hash(entry) != hash_:
+                what = "EDITED" if entry else "MISSING"
+                raise IntegrityError(
+                    f"{what} at position {begin}: the journal {file.path} is damaged there, and no"
+                    " store holds the event yet",
+                    DAMAGED_HINT,
+                )
+            yield entry
+            begin += 1
 
 
 def _best(
@@ -144,21 +225,23 @@ def _known_by_key(path: Path, key: Path | None) -> tuple[str, Sequence[VerifierK
     return name.removeprefix(origin_of("")), [verifier]
 
 
-def _recovered(path: Path, found: _Mirrored, before: int, open_journal: OpenJournal) -> Recovery:
-    """Record that a journal was refilled."""
-    store = found.mirror.backend.url
-    size = found.checkpoint.size
+def _recovered(
+    path: Path,
+    found: _Mirrored,
+    begin: int,
+    open_journal: OpenJournal,
+    added: int,
+    kept: Path | None = None,
+    published: Mapping[str, int] | None = None,
+) -> Recovery:
+    """Record that a journal was made anew, and what it had published where."""
+    signed = found.checkpoint
     with open_journal(path, False, None) as journal:
-        data = {
-            "store": store,
-            "from": before,
-            "to": size,
-            "root": found.checkpoint.root.hex(),
-        }
-        journal.append(
-            events.stream_name("journal", journal.journal_id),
-            events.event_type("journal", "recovered"),
-            data,
-            correlation=journal.journal_id,
+        size = journal.head().size
+        for address, there in (published or {}).items():
+            if there <= size:  # the memory of a store is not among the events
+                remember(journal, address, Published(there, tree_of(journal, there).frontier))
+        record_recovered(journal, begin, signed, found.url)
+        return Recovery(
+            "recovered", journal.journal_id, size + 1, found.url, added=added, kept=kept
         )
-        return Recovery("recovered", journal.journal_id, size + 1, store, added=size - before)

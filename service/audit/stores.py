@@ -1,41 +1,95 @@
-"""The stores that an audit asks: those named, else the configured ones, else the one beside."""
+"""The stores that an audit asks: those named, else the usual and all that were published to."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from junmai_svc.service.configuration.file import Loaded
 from junmai_svc.service.context import StoreProblem, now
 from junmai_svc.service.settings import default_backup_dir
-from junmai_svc.service.stores import Named, open_store
+from junmai_svc.service.stores import Named, named_at, open_store, place_of, refuse_twice
+from junmai_svc.storage.backends.base import Backend
 from junmai_svc.storage.errors import JunmaiError
+from junmai_svc.storage.journal.addresses import is_same_place
+from junmai_svc.storage.journal.journal_file import looking_at
 from junmai_svc.storage.snapshots.base import SnapshotStore
 
 
-def named_for(journal: Path, stores: Sequence[Named], loaded: Loaded | None) -> list[Named]:
-    """Return the stores of a journal: `stores`, the configured ones, or the folder beside it."""
+@dataclass(frozen=True)
+class Opened:
+    """Stores that are open, and why the others are not.
+
+    `places` has the backend of each store of `down` whose address can be used: what a journal
+    published there may still be read.
+    """
+
+    stores: list[SnapshotStore] = field(default_factory=list)
+    down: list[StoreProblem] = field(default_factory=list)
+    places: dict[str, Backend] = field(default_factory=dict)
+
+
+def named_for(
+    journal: Path, stores: Sequence[Named], loaded: Loaded | None, published: Iterable[str] = ()
+) -> list[Named]:
+    """Return the stores of a journal: `stores`, or all that it may be published in.
+
+    These are the configured ones or the folder beside it, and each address in `published`, whether
+    anything is there any more or not.
+
+    Raises:
+        UsageError: the address of a configured store can't be used.
+    """
     if stores:
         return [*stores]
     if loaded and loaded.configuration.stores:
-        return [Named(name) for name in loaded.configuration.stores]
-    beside = default_backup_dir(journal)
-    return [Named(str(beside), is_folder=True)] if beside.is_dir() else []
+        named = [Named(name) for name in loaded.configuration.stores]
+    else:
+        beside = default_backup_dir(journal)
+        named = [Named(str(beside), is_folder=True)] if beside.is_dir() else []
+    known = [place_of(loaded, each).backend.url for each in named]
+    for address in sorted(published):
+        if not any(is_same_place(address, other) for other in known):
+            named.append(named_at(loaded, address))
+    return named
+
+
+def published_places(journal: Path) -> dict[str, int]:
+    """Return to which addresses a journal was published, and how much; none where it is gone.
+
+    Raises:
+        JunmaiError: it can't be read.
+    """
+    if not journal.exists():
+        return {}
+    with looking_at(journal) as file:
+        return file.published()
 
 
 @contextmanager
-def opened(
-    named: Sequence[Named], loaded: Loaded | None
-) -> Iterator[tuple[list[SnapshotStore], list[StoreProblem]]]:
-    """Open stores; those that can't be are told of beside them."""
-    stores: list[SnapshotStore] = []
-    down: list[StoreProblem] = []
+def opened(named: Sequence[Named], loaded: Loaded | None) -> Iterator[Opened]:
+    """Open stores; those that can't be are told of beside them.
+
+    Raises:
+        UsageError: a store is named twice.
+    """
+    refuse_twice(loaded, named)
+    found = Opened()
     for each in named:
+        address = each.address
         try:
-            stores.append(open_store(loaded, each, now))
+            backend = place_of(loaded, each).backend
+            address = backend.url
+            found.places[address] = backend
+            found.stores.append(open_store(loaded, each, now))
         except JunmaiError as problem:
-            down.append(StoreProblem(each.address, problem))
+            found.down.append(StoreProblem(address, problem))
+        else:
+            found.places.pop(address)
     try:
-        yield stores, down
+        yield found
     finally:
-        for store in stores:
+        for store in found.stores:
             store.backend.close()
+        for place in found.places.values():
+            place.close()

@@ -5,18 +5,28 @@ on working meanwhile raises no alarm.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from junmai_svc.checks import stored_objects
-from junmai_svc.checks.mirrored import LOST_HINT, Signed, gather, judge_history, judge_latest
+from junmai_svc.checks.journal_itself import judge_file, judge_streams
+from junmai_svc.checks.mirror_parts import judge_parts
+from junmai_svc.checks.mirrored import Signed, gather, judge_history, judge_latest
 from junmai_svc.checks.proof import Answer, Question, Verdict, Verdicts
+from junmai_svc.checks.remembered import (
+    embedded,
+    judge_remembered,
+    note_behind,
+    note_not_asked,
+    require_remembered,
+)
+from junmai_svc.service.audit.pins import KeptPin, keep_local
 from junmai_svc.service.context import StoreProblem
-from junmai_svc.storage.errors import IntegrityError, JunmaiError, StorageUnavailableError
-from junmai_svc.storage.journal.checkpoint import Checkpoint, open_checkpoint
+from junmai_svc.storage.backends.base import Backend
+from junmai_svc.storage.errors import JunmaiError, StorageUnavailableError
+from junmai_svc.storage.journal.checkpoint import Checkpoint
 from junmai_svc.storage.journal.comparing import first_difference
-from junmai_svc.storage.journal.events import split_stream
-from junmai_svc.storage.journal.examining import Examination
 from junmai_svc.storage.journal.journal_file import JournalFile, looking_at
 from junmai_svc.storage.journal.keyring import KeyHistory, key_path, load_key
 from junmai_svc.storage.journal.keys import VerifierKey
@@ -25,10 +35,6 @@ from junmai_svc.storage.journal.mirror import Mirror
 from junmai_svc.storage.journal.pinning import pinned, read_keys
 from junmai_svc.storage.journal.rotations import trusted_through
 from junmai_svc.storage.snapshots.base import SnapshotStore
-
-DAMAGE_HINT = (
-    "Keep the file as it is for inspection; `junmai-svc audit recover` explains what to do."
-)
 
 
 @dataclass(frozen=True)
@@ -40,11 +46,28 @@ class Audit:
     root: bytes
     verdicts: tuple[Verdict, ...]
     down: tuple[StoreProblem, ...] = ()
+    pin: KeptPin | None = None
 
     @property
     def passed(self) -> bool:
         """True where no question failed."""
         return all(verdict.answer is not Answer.FAILED for verdict in self.verdicts)
+
+    @property
+    def status(self) -> str:
+        """`passed`, `findings`, or `incomplete` where nothing failed and a store was not asked."""
+        if not self.passed:
+            return "findings"
+        return "incomplete" if self.down else "passed"
+
+
+@dataclass
+class _Seen:
+    """What the stores showed before the journal was read."""
+
+    signed: list[Signed] = field(default_factory=list)
+    listings: list[stored_objects.Listing] = field(default_factory=list)
+    down: list[StoreProblem] = field(default_factory=list)
 
 
 def verify_journal(
@@ -55,65 +78,109 @@ def verify_journal(
     pin: Path | None = None,
     read_data: bool = False,
     down: Sequence[StoreProblem] = (),
+    places: Mapping[str, Backend] | None = None,
 ) -> Audit:
     """Look at a journal as it is, and at what the stores know of it; nothing is changed.
 
     `key` holds public keys that are trusted instead of those that the journal names itself, `pin` a
-    checkpoint that was seen earlier.
+    checkpoint that was seen earlier; where nothing failed it is begun or moved on. Of the stores
+    that are `down`, `places` has those whose copy of the journal may still be read.
 
     Raises:
-        NotFoundError, UsageError: there is no journal, key or pin.
-        IntegrityError: the file is no journal, or SQLite can't read it.
+        NotFoundError, UsageError: there is no journal or key.
+        IntegrityError: the file is no journal, or SQLite can't read it; the pin is none.
         JunmaiError: it can't be read.
     """
     verdicts = Verdicts()
-    unreachable = [*down]
     with looking_at(path) as file:
         keys = file.keys()
         trusted = _trusted(file, keys, key, verdicts)
-        remembered = file.published()
-        seen: list[tuple[Signed, stored_objects.Listing]] = []
+        published = file.published()
+        seen = _Seen()
         for store in stores:
-            try:
-                listing = stored_objects.list_store(store)
-                signed = gather(Mirror(store.backend, file.journal_id), trusted, verdicts)
-            except StorageUnavailableError as problem:
-                unreachable.append(StoreProblem(store.url, problem))
-            else:
-                _require_remembered(signed, remembered.get(store.backend.url, 0), verdicts)
-                seen.append((signed, listing))
-        remembered_one = pinned(pin, trusted, file.journal_id)
-        wanted = [c.size for signed, _ in seen for c in signed.checkpoints.values()]
-        embedded = _embedded(seen, trusted, file.journal_id)
-        wanted += [c.size for c in embedded.values()]
-        wanted += [remembered_one.size] if remembered_one else []
-        examined = file.examine(wanted, fold=bool(stores))
-        _judge_file(file, examined, verdicts)
-        for signed, _ in seen:
-
-            def differing(size: int, signed: Signed = signed) -> tuple[str, int] | None:
-                return _differing(file, signed, size)
-
+            _look(store, file.journal_id, trusted, seen, verdicts)
+        for problem in down:
+            _look_at_place(
+                problem, (places or {}).get(problem.store), file, trusted, seen, verdicts
+            )
+        for signed in seen.signed:
+            require_remembered(signed, published, verdicts)
+        before = pinned(pin, trusted, file.journal_id)
+        others = embedded(seen.listings, trusted, file.journal_id)
+        others |= {str(pin): before} if before else {}
+        wanted = [c.size for signed in seen.signed for c in signed.checkpoints.values()]
+        wanted += [c.size for c in others.values()]
+        examined = file.examine(wanted, fold=True)
+        judge_file(file, examined, verdicts)
+        for signed in seen.signed:
+            differing = partial(_differing, file, signed)
             judge_history(signed, examined.size, examined.tree.roots, verdicts, differing)
             judge_latest(signed, examined.size, verdicts)
-            _note_behind(signed, examined.size, verdicts)
-        others = embedded | ({str(pin): remembered_one} if remembered_one else {})
-        _judge_remembered(others, examined, verdicts)
-        _judge_streams(path, examined, verdicts)
-        for _, listing in seen:
-            stored_objects.check(
-                listing, examined.rows, file.journal_id, verdicts, read_data=read_data
-            )
-        stored_objects.not_looked_at(
-            examined.rows, [name for _, each in seen for name in each.addresses], verdicts
+            note_behind(signed, examined.size, verdicts)
+            judge_parts(signed, file, examined, verdicts, read_data=read_data)
+        judge_remembered(others, examined, verdicts)
+        asked = [signed.mirror.backend.url for signed in seen.signed]
+        note_not_asked(published, [*asked, *(each.store for each in seen.down)], verdicts)
+        judge_streams(examined, str(path), partial(is_alive, path), verdicts)
+        stored_objects.check(
+            seen.listings, examined, file.journal_id, verdicts, read_data=read_data
         )
-        return Audit(
+        audit = Audit(
             file.journal_id,
             examined.size,
             examined.tree.root,
             verdicts.given(),
-            tuple(unreachable),
+            tuple(seen.down),
         )
+        if pin is None:
+            return audit
+        here = Checkpoint(file.journal_id, audit.size, audit.root)
+        kept = keep_local(pin, before, seen.signed, file, here, passed=audit.passed)
+        return replace(audit, pin=kept)
+
+
+def _look(
+    store: SnapshotStore,
+    journal_id: str,
+    trusted: Sequence[VerifierKey],
+    seen: _Seen,
+    verdicts: Verdicts,
+) -> None:
+    try:
+        listing = stored_objects.list_store(store)
+        signed = gather(Mirror(store.backend, journal_id), trusted, verdicts)
+    except StorageUnavailableError as problem:
+        _not_asked(StoreProblem(store.url, problem), seen, verdicts)
+    else:
+        seen.signed.append(signed)
+        seen.listings.append(listing)
+
+
+def _look_at_place(
+    problem: StoreProblem,
+    place: Backend | None,
+    file: JournalFile,
+    trusted: Sequence[VerifierKey],
+    seen: _Seen,
+    verdicts: Verdicts,
+) -> None:
+    """Look at the journal's copy in a place that can't be opened as a store: it may be sealed."""
+    if place is None or isinstance(problem.problem, StorageUnavailableError):
+        _not_asked(problem, seen, verdicts)
+        return
+    try:
+        seen.signed.append(gather(Mirror(place, file.journal_id), trusted, verdicts))
+    except JunmaiError:
+        _not_asked(problem, seen, verdicts)
+        return
+    text = f"the snapshots in {problem.store} were not looked at: {problem.problem.message}"
+    verdicts.unanswered(Question.OBJECTS, text)
+
+
+def _not_asked(problem: StoreProblem, seen: _Seen, verdicts: Verdicts) -> None:
+    seen.down.append(problem)
+    for question in (Question.APPEND_ONLY, Question.CURRENT, Question.OBJECTS):
+        verdicts.unanswered(question)
 
 
 def _trusted(
@@ -140,91 +207,8 @@ def _trusted(
     return trusted
 
 
-def _require_remembered(signed: Signed, published: int, verdicts: Verdicts) -> None:
-    """A store that held more than it does now was emptied or put back."""
-    largest = signed.largest
-    held = largest.size if largest else 0
-    if held < published:
-        what = "EMPTIED" if largest is None else "ROLLED BACK"
-        message = f"{what}: {published:,} events were published there, {held:,} are signed"
-        verdicts.doubt(Question.CURRENT, message, held, signed.mirror.url, LOST_HINT)
-
-
-def _judge_file(file: JournalFile, examined: Examination, verdicts: Verdicts) -> None:
-    where = str(file.path)
-    verdicts.asked(Question.INTACT)
-    verdicts.troubles(Question.INTACT, examined.damage, where, DAMAGE_HINT)
-    for name in file.triggers():
-        message = f"the journal is no longer append-only: {name} is missing or changed"
-        verdicts.doubt(Question.INTACT, message, None, where, DAMAGE_HINT)
-    size, root = file.head()
-    if size != examined.size:
-        message = f"the head counts {size:,} events; there are {examined.size:,}"
-        at = min(size, examined.size)
-        verdicts.doubt(Question.INTACT, message, at, where, DAMAGE_HINT)
-    elif root != examined.tree.root and not examined.damage.total:
-        message = "the head's tree is not that of the entries"
-        verdicts.doubt(Question.INTACT, message, None, where, DAMAGE_HINT)
-
-
 def _differing(file: JournalFile, signed: Signed, size: int) -> tuple[str, int] | None:
     try:
         return first_difference(file.pairs(0, size), signed.mirror, size)
     except JunmaiError:
         return None  # the store lacks the entries; that it differs is known all the same
-
-
-def _note_behind(signed: Signed, size: int, verdicts: Verdicts) -> None:
-    largest = signed.largest
-    held = largest.size if largest else 0
-    if held < size:
-        text = f"{size - held:,} events are not yet published in {signed.mirror.backend.url}"
-        verdicts.note(Question.CURRENT, text)
-
-
-def _embedded(
-    seen: Sequence[tuple[Signed, stored_objects.Listing]],
-    trusted: Sequence[VerifierKey],
-    journal_id: str,
-) -> dict[str, Checkpoint]:
-    """The checkpoints in manifests that a trusted key signed; one by another says nothing here."""
-    found: dict[str, Checkpoint] = {}
-    for _, listing in seen:
-        for snapshot in listing.good:
-            text = snapshot.manifest.checkpoint
-            if text is None:
-                continue
-            where = f"the manifest of {snapshot.name} in {listing.store.url}"
-            try:
-                found[where] = open_checkpoint(
-                    text.encode(), trusted, journal_id=journal_id, where=where
-                )
-            except IntegrityError:
-                continue
-    return found
-
-
-def _judge_remembered(
-    others: Mapping[str, Checkpoint], examined: Examination, verdicts: Verdicts
-) -> None:
-    for where, checkpoint in others.items():
-        verdicts.asked(Question.APPEND_ONLY)
-        if checkpoint.size > examined.size:
-            message = f"TRUNCATED: {examined.size:,} events; {where} signed {checkpoint.size:,}"
-            verdicts.doubt(Question.CURRENT, message, examined.size, where)
-        elif examined.tree.roots[checkpoint.size] != checkpoint.root:
-            message = f"REWRITTEN below position {checkpoint.size:,}: {where} tells otherwise"
-            verdicts.doubt(Question.APPEND_ONLY, message, None, where)
-
-
-def _judge_streams(path: Path, examined: Examination, verdicts: Verdicts) -> None:
-    verdicts.asked(Question.COMPLETE)
-    verdicts.troubles(Question.COMPLETE, examined.gaps, str(path), DAMAGE_HINT)
-    for stream in examined.open_streams():
-        category, run = split_stream(stream)
-        if is_alive(path, run):
-            verdicts.note(Question.COMPLETE, f"the {category} {run} is going on")
-        else:
-            message = f"the {category} {run} has not ended, and its process is gone"
-            hint = "The next command that records something closes it as abandoned."
-            verdicts.doubt(Question.COMPLETE, message, None, str(path), hint)

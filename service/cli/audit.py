@@ -9,9 +9,9 @@ from junmai_svc.service.cli.command import (
     PATH,
     configuration,
     journal_option,
-    stores_options,
     with_json,
 )
+from junmai_svc.service.cli.naming import stores_options
 from junmai_svc.service.exits import DONE, FINDINGS, exit_code
 
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ def verify(
         found = _verify_here(ctx, stores, key, pin, read_data=read_data)
     view = views_audit.audit_view(found)
     (report.show_json if as_json else report_audit.show_audit)(view)
-    return DONE if found.passed else FINDINGS
+    if not found.passed:
+        return FINDINGS
+    return exit_code(found.down[0].problem) if found.down else DONE
 
 
 def _verify_here(
@@ -90,14 +92,23 @@ def _verify_here(
     *,
     read_data: bool,
 ) -> "Audit":
-    from junmai_svc.service.audit.stores import named_for, opened
+    from junmai_svc.service.audit.stores import named_for, opened, published_places
     from junmai_svc.service.audit.verify import verify_journal
     from junmai_svc.service.settings import existing_journal
 
     loaded = configuration(ctx)
     path = existing_journal(journal_option(ctx))
-    with opened(named_for(path, stores, loaded), loaded) as (places, down):
-        return verify_journal(path, places, key=key, pin=pin, read_data=read_data, down=down)
+    named = named_for(path, stores, loaded, published_places(path))
+    with opened(named, loaded) as found:
+        return verify_journal(
+            path,
+            found.stores,
+            key=key,
+            pin=pin,
+            read_data=read_data,
+            down=found.down,
+            places=found.places,
+        )
 
 
 def _verify_outside(
@@ -111,8 +122,8 @@ def _verify_outside(
         raise click.UsageError("Name one store beside --key.")
     loaded = configuration(ctx)
     backend = place_of(loaded, stores[0]).backend
-    with opened(stores, loaded) as (places, _down):
-        store = places[0] if places else None
+    with opened(stores, loaded) as found:
+        store = found.stores[0] if found.stores else None
         return verify_store(backend, key, store=store, pin=pin, read_data=read_data)
 
 
@@ -140,7 +151,11 @@ def _verify_proof(proof: Path, key: Path, *, as_json: bool) -> int:
 @click.option(
     "--accept-loss",
     metavar="REASON",
-    help="Publish also to a store that lost what it had; the reason goes on record.",
+    help="Publish also to a store that lost what it had, or without --publish, miss nothing in"
+    " the stores named any more; the reason goes on record.",
+)
+@click.option(
+    "--repair", is_flag=True, help="With --publish, read all that is there, and put it right."
 )
 @with_json
 @stores_options
@@ -150,6 +165,7 @@ def checkpoint(
     *,
     publish: bool,
     accept_loss: str | None,
+    repair: bool,
     stores: "list[Named]",
     as_json: bool,
 ) -> int:
@@ -161,21 +177,31 @@ def checkpoint(
     \b
     junmai-svc audit checkpoint
     junmai-svc audit checkpoint --publish --store offsite
+    junmai-svc audit checkpoint --publish --repair
+    junmai-svc audit checkpoint --accept-loss "sold" --store /media/old
     """
     from junmai_svc.service import report
-    from junmai_svc.service.audit.keep import sign
-    from junmai_svc.service.audit.stores import named_for, opened
+    from junmai_svc.service.audit.keep import give_up, sign
+    from junmai_svc.service.audit.stores import named_for, opened, published_places
+    from junmai_svc.service.one_history import keep_one_history
     from junmai_svc.service.report import audit as report_audit
+    from junmai_svc.service.stores import place_of
     from junmai_svc.service.views import audit as views_audit
     from junmai_svc.service.wiring import reading_journal
 
-    if accept_loss is not None and not publish:
-        raise click.UsageError("--accept-loss goes with --publish.")
+    if accept_loss is not None and not publish and not stores:
+        raise click.UsageError("--accept-loss goes with --publish, or with --store.")
+    if repair and not publish:
+        raise click.UsageError("--repair goes with --publish.")
     loaded = configuration(ctx)
     with reading_journal(journal_option(ctx)) as journal:
-        named = named_for(journal.path, stores, loaded) if publish else []
-        with opened(named, loaded) as (places, down):
-            signed = sign(journal, places, down, accepting=accept_loss)
+        for each in stores if accept_loss is not None and not publish else ():
+            give_up(journal, place_of(loaded, each).backend.url, accept_loss or "")
+        known = published_places(journal.path)
+        named = named_for(journal.path, stores, loaded, known) if publish else []
+        with opened(named, loaded) as found:
+            keep_one_history(journal, [place.backend for place in found.stores])
+            signed = sign(journal, found.stores, found.down, accepting=accept_loss, mending=repair)
     view = views_audit.signing_view(signed)
     (report.show_json if as_json else report_audit.show_checkpoint)(view)
     return exit_code(signed.problems[0].problem) if signed.problems else DONE
@@ -219,36 +245,28 @@ def prove(ctx: click.Context, *, event: str, to: Path | None, as_json: bool) -> 
     help="CloudEvents, one a line and byte for byte as stored; or a table.",
 )
 @click.option("--to", type=PATH, help="The file to write.  [default: stdout]")
+@with_json
 @click.pass_context
-def export(ctx: click.Context, *, form: str, to: Path | None) -> int:
+def export(ctx: click.Context, *, form: str, to: Path | None, as_json: bool) -> int:
     """Write out all events, each verified: CloudEvents in JSON lines, or a table.
+
+    With --to nothing else is said, unless --json asks for it.
 
     \b
     junmai-svc audit export --format csv --to events.csv
     """
-    import os
-
+    from junmai_svc.service import report
     from junmai_svc.service.audit.export import export_to
-    from junmai_svc.service.configuration.file import load
-    from junmai_svc.service.edge import at_edge
     from junmai_svc.service.wiring import reading_journal
 
-    common = ctx.find_root().obj
-
-    def act() -> int:
-        common["loaded"] = load(Path(common["config"]) if common["config"] else None, os.environ)
-        with reading_journal(journal_option(ctx)) as journal:
-            export_to(journal, form, to)
-        return DONE
-
-    log_file = Path(common["log_file"]) if common["log_file"] else None
-    return at_edge(
-        act,
-        as_json=False,
-        log_level=common["log_level"],
-        log_file=log_file,
-        passed_on=(click.ClickException, click.Abort),
-    )
+    if as_json and to is None:
+        raise click.UsageError("--json goes with --to: stdout is where the events go.")
+    with reading_journal(journal_option(ctx)) as journal:
+        written = export_to(journal, form, to)
+    if as_json:
+        view = {"run": None, "status": "exported", "events": written, "format": form}
+        report.show_json(view | {"path": str(to)})
+    return DONE
 
 
 @audit.command(short_help="Refill a journal from a store.")
@@ -277,7 +295,7 @@ def recover(
     """
     from junmai_svc.service import report
     from junmai_svc.service.audit.recover import recover as use_case
-    from junmai_svc.service.audit.stores import named_for, opened
+    from junmai_svc.service.audit.stores import named_for, opened, published_places
     from junmai_svc.service.report import audit as report_audit
     from junmai_svc.service.settings import usual_journal
     from junmai_svc.service.views import audit as views_audit
@@ -289,13 +307,14 @@ def recover(
     def open_one(path: Path, create: bool, continues: dict[str, object] | None) -> "Journal":
         return open_journal(path, create=create, continues=continues)
 
-    with opened(named_for(path, stores, loaded), loaded) as (places, down):
-        if not places and down:
-            raise down[0].problem
-        found = use_case(path, places, open_one, key=key, new_epoch=new_epoch)
-    view = views_audit.recovery_view(found)
+    named = named_for(path, stores, loaded, published_places(path))
+    with opened(named, loaded) as found:
+        if not found.stores and found.down:
+            raise found.down[0].problem
+        done = use_case(path, found.stores, open_one, key=key, new_epoch=new_epoch)
+    view = views_audit.recovery_view(done)
     (report.show_json if as_json else report_audit.show_recovery)(view)
-    return FINDINGS if found.status == "forked" else DONE
+    return FINDINGS if done.status == "forked" else DONE
 
 
 @audit.command(short_help="Build anew what is derived from the events.")
@@ -335,11 +354,16 @@ def rotate_key(ctx: click.Context, *, lost: str | None, as_json: bool) -> int:
     to them.
     """
     from junmai_svc.service import report
+    from junmai_svc.service.audit.stores import named_for, opened
+    from junmai_svc.service.one_history import keep_one_history
     from junmai_svc.service.report import audit as report_audit
     from junmai_svc.service.wiring import reading_journal
     from junmai_svc.storage.journal.rotation import rotate_key as rotate
 
+    loaded = configuration(ctx)
     with reading_journal(journal_option(ctx)) as journal:
+        with opened(named_for(journal.path, [], loaded), loaded) as found:
+            keep_one_history(journal, [place.backend for place in found.stores])
         key = str(rotate(journal, lost=lost))
     view = {"run": None, "status": "rotated", "key": key}
     if as_json:

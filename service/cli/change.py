@@ -10,10 +10,10 @@ from junmai_svc.service.cli.command import (
     configuration,
     journal_option,
     source_option,
-    stores_options,
     with_json,
 )
-from junmai_svc.service.exits import DONE, STORAGE_UNAVAILABLE
+from junmai_svc.service.cli.naming import stores_options
+from junmai_svc.service.exits import DONE, stores_code
 
 if TYPE_CHECKING:
     from junmai_svc.service.stores import Named
@@ -81,7 +81,7 @@ def migrate(
     with context_for(journal, source, stores, loaded, for_terminal()) as context:
         done = use_case.migrate(context, request)
     (report.show_json if as_json else report.show_migration)(views.migration_view(done))
-    return STORAGE_UNAVAILABLE if done.failed_stores else DONE
+    return stores_code(each.problem for each in done.failed_stores)
 
 
 @click.command(short_help="Take a snapshot of a database, also in use.")
@@ -119,7 +119,7 @@ def backup(
     with context_for(journal, source, stores, loaded, for_terminal()) as context:
         result = use_case.backup(context, source, Reason.MANUAL, full_check=full_check)
     (report.show_json if as_json else report.show_backup)(views.backup_view(result))
-    return STORAGE_UNAVAILABLE if result.failed else DONE
+    return stores_code(each.problem for each in result.failed)
 
 
 @click.command(short_help="Put a snapshot in the place of a database.")

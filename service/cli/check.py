@@ -11,10 +11,9 @@ from junmai_svc.service.cli.command import (
     PATH,
     configuration,
     journal_option,
-    one_store,
-    store_options,
     with_json,
 )
+from junmai_svc.service.cli.naming import another_store, store_or_argument
 from junmai_svc.service.exits import DONE, FINDINGS
 
 if TYPE_CHECKING:
@@ -25,33 +24,25 @@ _WHOLE = 100
 
 
 @click.command(short_help="Look whether a store is whole.")
-@click.argument("store", required=False, metavar="[STORE]")
 @click.option("--read-data", is_flag=True, help="Read every byte that is stored.")
 @click.option("--sample", metavar="5%", help="Read this share of the packs or images, at random.")
 @click.option("--repair", is_flag=True, help="Read every byte, and mend what can be mended.")
-@click.option(
-    "--from", "other", metavar="STORE", help="With --repair: another store to take good bytes from."
-)
+@another_store("--from", "other", "With --repair: another store to take good bytes from.")
 @click.option(
     "--from-source", "database", type=PATH, help="With --repair: the live database, likewise."
 )
-@click.option("--from-endpoint-url", metavar="URL", help="The server of the other store.")
-@click.option("--from-key-file", type=PATH, help="The key of the other store.")
 @with_json
-@store_options
+@store_or_argument
 @click.pass_context
 def check(
     ctx: click.Context,
     *,
-    store: str | None,
     stores: "list[Named]",
     read_data: bool,
     sample: str | None,
     repair: bool,
-    other: str | None,
+    other: "Named | None",
     database: Path | None,
-    from_endpoint_url: str | None,
-    from_key_file: Path | None,
     as_json: bool,
 ) -> int:
     """Look whether a STORE (a configured name, an address or a folder) is whole.
@@ -62,9 +53,10 @@ def check(
 
     --repair puts damaged packs and images into `quarantine/` and good blocks or images in their
     place: from elsewhere in the store, from another store (--from) or from the database itself
-    (--from-source), wherever SHA-256s agree. What can't be mended is told. Where blocks of an old
-    snapshot are lost, the next backup stores those again that the database still has: then repair
-    once more.
+    (--from-source), wherever SHA-256s agree. A manifest that can't be used is taken with its image
+    from --from, else put aside, so that its name and its room are free again. What can't be mended
+    is told. Where blocks of an old snapshot are lost, the next backup stores those again that the
+    database still has: then repair once more.
 
     \b
     junmai-svc check data/backups --read-data
@@ -77,7 +69,6 @@ def check(
     from junmai_svc.service.repair import repair as mend
     from junmai_svc.service.report import show_json
     from junmai_svc.service.report.check import show_check, show_repair
-    from junmai_svc.service.stores import Named
     from junmai_svc.service.views.check import check_view, repair_view
     from junmai_svc.service.wiring import reading_store, store_context
 
@@ -88,14 +79,12 @@ def check(
     if not repair and (other is not None or database is not None):
         raise click.UsageError("--from and --from-source are for --repair.")
     share = use_case.EVERYTHING if read_data else _share(sample)
-    named = one_store(store, stores)
     journal, loaded = journal_option(ctx), configuration(ctx)
     with ExitStack() as stack:
         source = None
         if other is not None:
-            place = Named(other, endpoint_url=from_endpoint_url, key_file=from_key_file)
-            source, _ = stack.enter_context(reading_store(journal, [place], loaded))
-        context = stack.enter_context(store_context(journal, named, loaded, for_terminal()))
+            source, _ = stack.enter_context(reading_store(journal, [other], loaded))
+        context = stack.enter_context(store_context(journal, stores, loaded, for_terminal()))
         if repair:
             mended = mend(context, Sources(source, database))
             view, findings, show = repair_view(mended), mended.after.findings, show_repair

@@ -10,7 +10,6 @@ import click
 
 if TYPE_CHECKING:
     from junmai_svc.service.configuration.file import Loaded
-    from junmai_svc.service.stores import Named
 
 Command = Callable[..., int]
 
@@ -20,64 +19,6 @@ PATH = click.Path(path_type=Path, readable=False)
 source_option = click.option(
     "--source", required=True, type=PATH, help="The database to read; it is never written."
 )
-
-
-def store_options(function: Command) -> Command:
-    """Give a command --backup-dir and --store; `stores` holds the named one or none."""
-    return _with_stores(function, several=False)
-
-
-def stores_options(function: Command) -> Command:
-    """Give a command --backup-dir and --store, each any number of times; it gets `stores`."""
-    return _with_stores(function, several=True)
-
-
-def _with_stores(function: Command, *, several: bool) -> Command:
-    again = " May be given again." if several else ""
-
-    @click.option(
-        "--backup-dir",
-        "folders",
-        type=PATH,
-        multiple=True,
-        help=f"A folder of snapshots.{again}  [default: `backups` beside the database]",
-    )
-    @click.option(
-        "--store",
-        "names",
-        metavar="NAME|URL",
-        multiple=True,
-        help=f"A store by its configured name or its address, such as s3://bucket/prefix.{again}",
-    )
-    @click.option("--endpoint-url", metavar="URL", help="The server of an s3:// store.")
-    @click.option("--key-file", type=PATH, help="The key of a sealed store.")
-    @wraps(function)
-    def run(
-        *,
-        folders: tuple[Path, ...],
-        names: tuple[str, ...],
-        endpoint_url: str | None,
-        key_file: Path | None,
-        **options: Any,
-    ) -> int:
-        from junmai_svc.service.stores import Named
-
-        stores = [Named(str(folder), is_folder=True) for folder in folders]
-        stores += [Named(name, endpoint_url=endpoint_url, key_file=key_file) for name in names]
-        if len(stores) > 1 and not several:
-            raise click.UsageError("Name one store, by --backup-dir or --store.")
-        return function(stores=stores, **options)
-
-    return run
-
-
-def one_store(positional: str | None, stores: "list[Named]") -> "list[Named]":
-    """The one store of a command that also takes it as an argument; none where none is named."""
-    from junmai_svc.service.stores import Named
-
-    if positional is not None and stores:
-        raise click.UsageError("Name the store once.")
-    return [Named(positional)] if positional is not None else stores
 
 
 def with_json(function: Command) -> Command:

@@ -1,41 +1,33 @@
 """The command copy."""
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from junmai_svc.service.cli.command import PATH, configuration, journal_option, with_json
+from junmai_svc.service.cli.command import configuration, journal_option, with_json
+from junmai_svc.service.cli.naming import another_store
 from junmai_svc.service.exits import DONE, FINDINGS, exit_code
+
+if TYPE_CHECKING:
+    from junmai_svc.service.stores import Named
 
 
 @click.command(short_help="Copy snapshots to another store.")
-@click.option(
-    "--from", "source", required=True, metavar="STORE", help="The store that has the snapshots."
-)
-@click.option(
-    "--to", "target", required=True, metavar="STORE", help="The store that is to have them too."
-)
 @click.option("--database", metavar="NAME", help="Only those of the database with this file name.")
 @click.option("--since", metavar="TIME", help="Only those taken since a time (UTC).")
 @click.option("--dry-run", is_flag=True, help="Print what would be copied; write nothing.")
-@click.option("--from-endpoint-url", metavar="URL", help="The server of the first store.")
-@click.option("--to-endpoint-url", metavar="URL", help="The server of the other store.")
-@click.option("--from-key-file", type=PATH, help="The key of the first store.")
-@click.option("--to-key-file", type=PATH, help="The key of the other store.")
 @with_json
+@another_store("--from", "source", "The store that has the snapshots.", required=True)
+@another_store("--to", "target", "The store that is to have them too.", required=True)
 @click.pass_context
 def copy(
     ctx: click.Context,
     *,
-    source: str,
-    target: str,
+    source: "Named",
+    target: "Named",
     database: str | None,
     since: str | None,
     dry_run: bool,
-    from_endpoint_url: str | None,
-    to_endpoint_url: str | None,
-    from_key_file: Path | None,
-    to_key_file: Path | None,
     as_json: bool,
 ) -> int:
     """Copy the snapshots of one store that another lacks, the oldest first, under the same names.
@@ -54,23 +46,25 @@ def copy(
     from junmai_svc.service import report
     from junmai_svc.service.progress import for_terminal
     from junmai_svc.service.report import stores as report_stores
-    from junmai_svc.service.stores import Named
     from junmai_svc.service.times import parse_time
     from junmai_svc.service.views import stores as views_stores
     from junmai_svc.service.wiring import copying, looking_at_two
 
     which = use_case.Which(database, parse_time(since) if since is not None else None)
     loaded, journal = configuration(ctx), journal_option(ctx)
-    one = Named(source, endpoint_url=from_endpoint_url, key_file=from_key_file)
-    other = Named(target, endpoint_url=to_endpoint_url, key_file=to_key_file)
     stopped = None
     if dry_run:
-        with looking_at_two(one, other, loaded) as (here, there):
+        with looking_at_two(source, target, loaded) as (here, there):
             plan = use_case.look(here, there, which)
-            view = views_stores.copy_plan_view(plan, here.url, there.url if there else target)
+            view = views_stores.copy_plan_view(
+                plan, here.url, there.url if there else target.address
+            )
         refused = bool(plan.refused)
     else:
-        with copying(journal, one, other, loaded, for_terminal()) as (here_context, there_context):
+        with copying(journal, source, target, loaded, for_terminal()) as (
+            here_context,
+            there_context,
+        ):
             done = use_case.copy(here_context, there_context, which)
             urls = here_context.store.url, there_context.store.url
             view = views_stores.copy_view(done, *urls)

@@ -11,11 +11,10 @@ from junmai_svc.service.cli.command import (
     PATH,
     configuration,
     journal_option,
-    one_store,
     said_level,
-    store_options,
     with_json,
 )
+from junmai_svc.service.cli.naming import store_or_argument
 from junmai_svc.service.exits import DONE, FINDINGS
 
 if TYPE_CHECKING:
@@ -152,16 +151,14 @@ def status(ctx: click.Context, /, *, as_json: bool) -> int:
 
 
 @click.command(short_help="Restore into scratch and prove it.")
-@click.argument("store", required=False, metavar="[STORE]")
 @click.option("--database", metavar="NAME", help="Only this one, by its configured name or path.")
 @with_json
-@store_options
+@store_or_argument
 @click.pass_context
 def drill(
     ctx: click.Context,
     /,
     *,
-    store: str | None,
     database: str | None,
     stores: "list[Named]",
     as_json: bool,
@@ -184,8 +181,7 @@ def drill(
     from junmai_svc.service.report import daemon as report_daemon
     from junmai_svc.service.views.daemon import drill_exit, drill_view
 
-    named = one_store(store, stores)
-    done = drill_all(configuration(ctx), journal_option(ctx), named, database, for_terminal())
+    done = drill_all(configuration(ctx), journal_option(ctx), stores, database, for_terminal())
     view = drill_view(done)
     (report.show_json if as_json else report_daemon.show_drills)(view)
     return drill_exit(done)

@@ -9,10 +9,11 @@ from junmai_svc.service.cli.command import (
     PATH,
     configuration,
     journal_option,
-    stores_options,
     with_json,
 )
+from junmai_svc.service.cli.naming import stores_options
 from junmai_svc.service.exits import DONE
+from junmai_svc.storage.journal.events import ENDINGS, OPERATIONS, RUNNING
 
 if TYPE_CHECKING:
     from junmai_svc.service.stores import Named
@@ -28,9 +29,17 @@ _at_option = click.option(
 @click.option("--until", metavar="TIME", help="Only runs that began by this time.")
 @click.option("--actor", help="Only runs of this actor, as the list shows it.")
 @click.option(
-    "--status", help="Only runs that ended so, such as `failed`; `running` for open ones."
+    "--status",
+    type=click.Choice([RUNNING, *ENDINGS], case_sensitive=False),
+    metavar="STATUS",
+    help="Only runs that ended so, such as `failed`; `running` for open ones.",
 )
-@click.option("--kind", help="Only runs of this kind, such as `migration`.")
+@click.option(
+    "--kind",
+    type=click.Choice(OPERATIONS, case_sensitive=False),
+    metavar="KIND",
+    help="Only runs of this kind, such as `migration`.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many, the newest.")
 @_at_option
 @with_json
@@ -50,7 +59,8 @@ def history(
 ) -> int:
     """List the runs that the journal knows, newest first.
 
-    A TIME is a date, a time (UTC unless it names a zone), or an age such as 2d.
+    A TIME is a date, a time (UTC unless it names a zone), or an age such as 2d. Where the terminal
+    has no room for whole ids, their last twelve digits are shown, which every command takes.
 
     \b
     junmai-svc history --kind migration --since 2026-11-01
@@ -90,13 +100,14 @@ def history(
 def show(ctx: click.Context, *, run: str, at: str | None, html: Path | None, as_json: bool) -> int:
     """Tell the story of one RUN: every event that was recorded, in order.
 
-    RUN is an id out of `history`, or the beginning or end of one. With --html it is written as a
-    page that needs nothing else, for whoever asks what was done.
+    RUN is an id out of `history`, or as much of its end or beginning as no other has: the last
+    twelve digits do, the first eight seldom. With --html it is written as a page that needs nothing
+    else, for whoever asks what was done.
 
     \b
-    junmai-svc show 0190163d
-    junmai-svc show 0190163d --at 2026-11-22T14:00
-    junmai-svc show 0190163d --html migration.html
+    junmai-svc show 966c26f8ad91
+    junmai-svc show 966c26f8ad91 --at 2026-11-22T14:00
+    junmai-svc show 966c26f8ad91 --html migration.html
     """
     from junmai_svc.service import history as use_case
     from junmai_svc.service import report
@@ -148,8 +159,8 @@ def replay(
     unless the verdict is CONFIRMED or REPRODUCED.
 
     \b
-    junmai-svc replay 0190163d --reverify
-    junmai-svc replay 0190163d --execute
+    junmai-svc replay 966c26f8ad91 --reverify
+    junmai-svc replay 966c26f8ad91 --execute
     """
     from junmai_svc.service import report
     from junmai_svc.service.exits import FINDINGS

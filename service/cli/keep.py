@@ -7,21 +7,18 @@ import click
 from junmai_svc.service.cli.command import (
     configuration,
     journal_option,
-    one_store,
-    store_options,
     with_json,
 )
+from junmai_svc.service.cli.naming import store_options, store_or_argument
 from junmai_svc.service.exits import DONE
 
 if TYPE_CHECKING:
     from junmai_svc.service.stores import Named
 
-store_argument = click.argument("store", required=False, metavar="[STORE]")
 MOST = click.IntRange(0, 1_000_000)
 
 
 @click.command(short_help="Drop old snapshots.")
-@store_argument
 @click.option(
     "--older-than", metavar="TIME", help="Keep what is younger than this.  [default: 30d]"
 )
@@ -33,13 +30,12 @@ MOST = click.IntRange(0, 1_000_000)
 @click.option("--keep-yearly", type=MOST, help="Keep one for each of so many years.")
 @click.option("--dry-run", is_flag=True, help="Print what would go; delete nothing.")
 @with_json
-@store_options
+@store_or_argument
 @click.pass_context
 def prune(
     ctx: click.Context,
     /,
     *,
-    store: str | None,
     stores: "list[Named]",
     older_than: str | None,
     dry_run: bool,
@@ -71,14 +67,13 @@ def prune(
     from junmai_svc.service.wiring import reading_store, store_context
 
     loaded, journal = configuration(ctx), journal_option(ctx)
-    named = one_store(store, stores)
-    policy = retention(loaded, older_than, keep, named[0].address if named else None)
+    policy = retention(loaded, older_than, keep, stores[0].address if stores else None)
     if dry_run:
-        with reading_store(journal, named, loaded) as (opened, known):
+        with reading_store(journal, stores, loaded) as (opened, known):
             plan = use_case.plan_prune(opened, known, policy, now())
         view = prune_view(plan, None)
     else:
-        with store_context(journal, named, loaded, for_terminal()) as context:
+        with store_context(journal, stores, loaded, for_terminal()) as context:
             done = use_case.prune(context, policy)
         view = prune_view(done.plan, done)
     (show_json if as_json else show_prune)(view)

@@ -9,9 +9,9 @@ from junmai_svc.service.cli.command import (
     PATH,
     configuration,
     journal_option,
-    store_options,
     with_json,
 )
+from junmai_svc.service.cli.naming import store_options
 from junmai_svc.service.exits import DONE, FINDINGS
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def verify(
     from junmai_svc.service.wiring import context_for, store_context
     from junmai_svc.storage.databases.connection import require_database
 
+    if stores and snapshot is None:
+        raise click.UsageError("--store and --backup-dir are for --snapshot.")
     progress, loaded, journal = for_terminal(), configuration(ctx), journal_option(ctx)
     if snapshot is not None and source is None and target is None:
         beside = folder_of(snapshot)

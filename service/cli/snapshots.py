@@ -1,7 +1,8 @@
 """The commands `snapshots` and `snapshots diff`."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import click
@@ -9,10 +10,10 @@ import click
 from junmai_svc.service.cli.command import (
     configuration,
     journal_option,
-    stores_options,
     with_json,
 )
-from junmai_svc.service.exits import DONE, FINDINGS, STORAGE_UNAVAILABLE
+from junmai_svc.service.cli.naming import another_store, stores_or_argument
+from junmai_svc.service.exits import DONE, FINDINGS, stores_code
 
 if TYPE_CHECKING:
     from junmai_svc.service.configuration.file import Loaded
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
     from junmai_svc.service.stores import Named
 
 LIST = "list"
+LATEST = "latest"
 MOST_EXAMPLES = 1_000
-
-store_argument = click.argument("store", required=False, metavar="[STORE]")
 
 
 class _ListUnlessNamed(click.Group):
@@ -58,17 +58,15 @@ def snapshots() -> None:
 
 
 @snapshots.command(LIST, short_help="List snapshots; done where no command is named.")
-@store_argument
 @click.option(
     "--database", metavar="NAME", help="Only those of this configured database, in its stores."
 )
 @with_json
-@stores_options
+@stores_or_argument
 @click.pass_context
 def list_(
     ctx: click.Context,
     *,
-    store: str | None,
     stores: "list[Named]",
     database: str | None,
     as_json: bool,
@@ -81,7 +79,7 @@ def list_(
     from junmai_svc.service.wiring import journal_beside, reading_stores
 
     loaded, journal = configuration(ctx), journal_option(ctx)
-    named, path = _with_argument(store, stores), None
+    named, path = stores, None
     if database is not None:
         own, path = stores_of_database(loaded, database)
         named = named or own
@@ -91,14 +89,13 @@ def list_(
     ):
         found = list_snapshots(opened, down, known, path)
     (show_json if as_json else show_snapshots)(snapshots_view(found))
-    return STORAGE_UNAVAILABLE if found.failed else DONE
+    return stores_code(each.problem for each in found.failed)
 
 
 @snapshots.command(short_help="What changed from one snapshot to another?")
 @click.argument("before", metavar="A")
 @click.argument("after", metavar="B")
-@store_argument
-@click.option("--b-store", metavar="NAME|URL|FOLDER", help="The store of B, where it is another.")
+@another_store("--b-store", "b_store", "The store of B, where it is another.")
 @click.option(
     "--examples",
     type=click.IntRange(0, MOST_EXAMPLES),
@@ -108,16 +105,15 @@ def list_(
 )
 @click.option("--exit-code", is_flag=True, help="End with 3 where there is a difference.")
 @with_json
-@stores_options
+@stores_or_argument
 @click.pass_context
 def diff(
     ctx: click.Context,
     *,
     before: str,
     after: str,
-    store: str | None,
     stores: "list[Named]",
-    b_store: str | None,
+    b_store: "Named | None",
     examples: int,
     exit_code: bool,
     as_json: bool,
@@ -143,19 +139,29 @@ def diff(
     from junmai_svc.service.views.snapshots import diff_view
 
     loaded = configuration(ctx)
-    named = _with_argument(store, stores)
+    named = stores
     if not named:  # beside the one that is named by its file
         beside = folder_of(before) or folder_of(after)
         named = [Named(str(beside), is_folder=True)] if beside is not None else []
-    elsewhere = [Named(b_store)] if b_store is not None else named
-    with _found(loaded, before, named) as one, _found(loaded, after, elsewhere) as other:
+    elsewhere = [b_store] if b_store is not None else named
+    with ExitStack() as stack:
+        # `latest` is of the database that the other one is of, so the other one is found first.
+        sides = [(before, named), (after, elsewhere)]
+        late = before == LATEST != after
+        database, pair = None, []
+        for reference, where in reversed(sides) if late else sides:
+            pair.append(stack.enter_context(_found(loaded, reference, where, database)))
+            database = PurePath(pair[0].snapshot.manifest.original_path)
+        one, other = reversed(pair) if late else pair
         found = use_case.diff(one, other, for_terminal(), examples=examples)
     (show_json if as_json else show_diff)(diff_view(found))
     return FINDINGS if exit_code and not found.is_equal else DONE
 
 
 @contextmanager
-def _found(loaded: "Loaded | None", reference: str, named: "list[Named]") -> "Iterator[Found]":
+def _found(
+    loaded: "Loaded | None", reference: str, named: "list[Named]", database: PurePath | None
+) -> "Iterator[Found]":
     """The snapshot that is meant; if no store has it, one that is down is to blame."""
     from junmai_svc.service.restore import Which, choose_from
     from junmai_svc.service.settings import folder_of
@@ -167,16 +173,9 @@ def _found(loaded: "Loaded | None", reference: str, named: "list[Named]") -> "It
         return
     with reading_stores(named, loaded) as (stores, down):
         try:
-            found = choose_from(stores, Which(reference), None)
+            found = choose_from(stores, Which(reference), database)
         except NotFoundError:
             if not down:
                 raise
             raise down[0].problem from None
         yield found
-
-
-def _with_argument(positional: str | None, stores: "list[Named]") -> "list[Named]":
-    """The stores that are named, the one as an argument first."""
-    from junmai_svc.service.stores import Named
-
-    return [Named(positional), *stores] if positional is not None else stores

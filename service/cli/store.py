@@ -1,23 +1,20 @@
 """The commands about stores as such: store init, store key, store show."""
 
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from junmai_svc.service.cli.command import PATH, configuration, with_json
+from junmai_svc.service.cli.naming import reached_options, with_secret
 from junmai_svc.service.exits import DONE
 
 if TYPE_CHECKING:
-    from junmai_svc.service.configuration.file import Loaded
     from junmai_svc.service.keys import NewSecret
-    from junmai_svc.service.stores import Place
-
-store_argument = click.argument("store", metavar="STORE")
-endpoint_option = click.option(
-    "--endpoint-url", metavar="URL", help="The server of an s3:// store."
-)
+    from junmai_svc.service.stores import Named
 
 
 @click.group(short_help="Make a store, look at it, change its key.")
@@ -29,8 +26,6 @@ def store() -> None:
 
 
 @store.command(short_help="Make a store.")
-@store_argument
-@endpoint_option
 @click.option(
     "--layout", type=click.Choice(["blocks", "file"]), help="How images lie.  [default: blocks]"
 )
@@ -39,12 +34,12 @@ def store() -> None:
 @click.option("--passphrase-file", type=PATH, help="Seal it with the passphrase in this file.")
 @click.option("--passphrase", is_flag=True, help="Seal it with a passphrase that is asked for.")
 @with_json
+@reached_options
 @click.pass_context
 def init(
     ctx: click.Context,
     *,
-    store: str,
-    endpoint_url: str | None,
+    store: "Named",
     layout: Literal["blocks", "file"] | None,
     key_file: Path | None,
     new_key: bool,
@@ -64,12 +59,12 @@ def init(
     from junmai_svc.service.context import now
     from junmai_svc.service.report import stores as report_stores
     from junmai_svc.service.store_facts import facts_of
-    from junmai_svc.service.stores import Named, place_of
+    from junmai_svc.service.stores import place_of
     from junmai_svc.service.views import stores as views_stores
 
     new = _secret(key_file, new_key=new_key, passphrase_file=passphrase_file, asked=passphrase)
     loaded = configuration(ctx)
-    place = place_of(loaded, Named(store, endpoint_url=endpoint_url, layout=layout))
+    place = place_of(loaded, replace(store, layout=layout))
     try:
         made, notes = keys.init_store(place, new, now())
         view = views_stores.store_view(facts_of(place.backend, made), "made", notes=notes)
@@ -80,8 +75,6 @@ def init(
 
 
 @store.command(short_help="Change the key of a sealed store.")
-@store_argument
-@endpoint_option
 @click.option("--key-file", type=PATH, help="The present key.")
 @click.option("--passphrase-file", type=PATH, help="The present passphrase, in a file.")
 @click.option("--new-key-file", type=PATH, help="The key that it is to have.")
@@ -89,12 +82,12 @@ def init(
 @click.option("--new-passphrase-file", type=PATH, help="The passphrase that it is to have.")
 @click.option("--new-passphrase", is_flag=True, help="Ask for the passphrase that it is to have.")
 @with_json
+@reached_options
 @click.pass_context
 def key(
     ctx: click.Context,
     *,
-    store: str,
-    endpoint_url: str | None,
+    store: "Named",
     key_file: Path | None,
     passphrase_file: Path | None,
     new_key_file: Path | None,
@@ -114,6 +107,7 @@ def key(
     from junmai_svc.service import keys, report
     from junmai_svc.service.report import stores as report_stores
     from junmai_svc.service.store_facts import facts_of
+    from junmai_svc.service.stores import place_of
     from junmai_svc.service.views import stores as views_stores
 
     new = _secret(
@@ -124,10 +118,9 @@ def key(
     )
     if not new.is_meant:
         raise click.UsageError("Name the new key: --new-key-file or --new-passphrase-file.")
-    old = _secret(key_file, new_key=False, passphrase_file=passphrase_file)
-    place = _place(configuration(ctx), store, endpoint_url, old)
+    place = place_of(configuration(ctx), with_secret(store, key_file, passphrase_file))
     try:
-        changed, notes = keys.change_key(place, new)
+        changed, notes = keys.change_key(place, new, datetime.now(UTC))
         view = views_stores.store_view(facts_of(place.backend, changed), "changed", notes=notes)
     finally:
         place.backend.close()
@@ -136,39 +129,27 @@ def key(
 
 
 @store.command(short_help="Show what a store is and holds.")
-@store_argument
-@endpoint_option
 @with_json
+@reached_options
 @click.pass_context
-def show(ctx: click.Context, *, store: str, endpoint_url: str | None, as_json: bool) -> int:
+def show(ctx: click.Context, *, store: "Named", as_json: bool) -> int:
     """Show what a STORE is and holds: layout, seal, what its place honours, objects and bytes.
 
     No key is needed.
     """
     from junmai_svc.service import report
-    from junmai_svc.service.keys import NewSecret
     from junmai_svc.service.report import stores as report_stores
     from junmai_svc.service.store_facts import facts_at
+    from junmai_svc.service.stores import place_of
     from junmai_svc.service.views import stores as views_stores
 
-    place = _place(configuration(ctx), store, endpoint_url, NewSecret())
+    place = place_of(configuration(ctx), store)
     try:
         view = views_stores.store_view(facts_at(place), "shown")
     finally:
         place.backend.close()
     (report.show_json if as_json else report_stores.show_store)(view)
     return DONE
-
-
-def _place(
-    loaded: "Loaded | None", store: str, endpoint_url: str | None, secret: "NewSecret"
-) -> "Place":
-    from dataclasses import replace
-
-    from junmai_svc.service.stores import Named, place_of
-
-    place = place_of(loaded, Named(store, endpoint_url=endpoint_url))
-    return replace(place, secret=lambda _found: secret.taken()) if secret.is_meant else place
 
 
 def _secret(

@@ -1,6 +1,7 @@
 """What is wrong between the values of a configuration whose form is right. Pure."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from junmai_svc.service.configuration.form import Configuration, StoreSection
@@ -47,6 +48,7 @@ def value_problems(configuration: Configuration) -> Iterator[Problem]:
     yield from _journal_problems(configuration.journal.url)
     for name, store in configuration.stores.items():
         yield from _store_problems(("stores", name), store)
+    yield from _same_stores(configuration)
     yield from _database_problems(configuration)
     for section in SCHEDULED:
         keys = (section, "schedule")
@@ -103,6 +105,20 @@ def _store_problems(keys: Keys, store: StoreSection) -> Iterator[Problem]:
         if wrong:
             return
     yield from _tried((*keys, "kms_key_id"), s3_options, store)
+
+
+def _same_stores(configuration: Configuration) -> Iterator[Problem]:
+    """Of two that are one place each snapshot would be stored twice, and counted as two copies."""
+    seen: dict[tuple[str, str | None], str] = {}
+    for name, store in configuration.stores.items():
+        with suppress(UsageError):
+            place = locate(store.url).url, store.endpoint_url
+            if seen.setdefault(place, name) != name:
+                yield Problem(
+                    ("stores", name, "url"),
+                    f"the stores {seen[place]} and {name} are the same place",
+                    "Leave one of them out.",
+                )
 
 
 def _database_problems(configuration: Configuration) -> Iterator[Problem]:

@@ -49,13 +49,15 @@ class Memory:
         self.started = started
         self._waiting = dict(times or {})
         self._succeeded: dict[str, datetime] = {}
+        self._heard: dict[str, datetime] = {}
         self._courses: dict[str, Course] = {}
         self._lock = threading.Lock()
 
-    def learn(self, subject: str, when: datetime) -> bool:
+    def learn(self, subject: str, when: datetime, heard: datetime | None = None) -> bool:
         """Hear from outside that a subject went well at a time, and tell whether that is news.
 
-        It is none where it is older than what is known already.
+        It is none where it is older than what is known already. `heard` is now, where the daemon
+        was running when it happened.
         """
         with self._lock:
             course = self._courses.get(subject)
@@ -63,6 +65,8 @@ class Memory:
             if any(known is not None and when <= known for known in times):
                 return False
             self._succeeded[subject] = when
+            if heard is not None:
+                self._heard[subject] = heard
             return True
 
     def note(self, job: Job, outcome: Outcome, now: datetime) -> None:
@@ -70,6 +74,7 @@ class Memory:
         with self._lock:
             course = self._course(job, outcome.part)
             course.finished, course.seconds = now, outcome.seconds
+            self._heard[outcome.part.subject] = now
             if outcome.error is None:
                 course.outcome, course.message, course.failures = JobOutcome.SUCCEEDED, "", 0
                 self._succeeded[outcome.part.subject] = now
@@ -91,6 +96,11 @@ class Memory:
         """Return when a subject went well last, None where it never did."""
         with self._lock:
             return self._succeeded.get(subject)
+
+    def heard(self, subject: str) -> datetime | None:
+        """Return when this daemon heard last how a subject went, None where it did not."""
+        with self._lock:
+            return self._heard.get(subject)
 
     def waiting_since(self, job: Job, now: datetime) -> datetime | None:
         """Return since when a job waits for its next time: the oldest of its parts.

@@ -17,7 +17,10 @@ from junmai_svc.storage.errors import (
 
 FIRST_RETRY = timedelta(seconds=30)
 LONGEST_RETRY = timedelta(minutes=15)
-MOST_RETRIES = 6
+# After so many tries people are told, and after so many it is tried once an hour only.
+TOLD_AFTER = 7
+HOURLY_AFTER = 15
+HOURLY = timedelta(hours=1)
 OVERDUE_GRACE = timedelta(hours=1)
 LONGEST_PROBLEM = 2_000  # characters
 # What may be gone by itself a little later; everything else waits for the next regular time.
@@ -54,13 +57,14 @@ def is_passing(error: BaseException) -> bool:
 def retry_after(failures: int, due: timedelta, jitter: Callable[[], float]) -> timedelta | None:
     """Return how long to wait after so many failures in a row, None to wait for the regular time.
 
-    Doubled each time from half a minute up to a quarter of an hour, and shortened by up to half by
-    `jitter` (0 to 1), so that several that failed together do not come back together. `due` is how
-    far the regular time is: nothing is tried again that would run into it.
+    Doubled each time from half a minute up to a quarter of an hour, an hour in the end, and
+    shortened by up to half by `jitter` (0 to 1), so that several that failed together do not come
+    back together. `due` is how far the regular time is: nothing is tried again that would run into
+    it.
     """
-    if not 1 <= failures <= MOST_RETRIES:
-        return None
-    whole = min(FIRST_RETRY * 2 ** (failures - 1), LONGEST_RETRY)
+    whole = HOURLY
+    if failures < HOURLY_AFTER:
+        whole = min(FIRST_RETRY * 2 ** (failures - 1), LONGEST_RETRY)
     wait = whole * (1 - 0.5 * jitter())
     return wait if wait < due else None
 

@@ -34,8 +34,16 @@ def stores_of(loaded: Loaded, section: DatabaseSection) -> list[str]:
 
 
 def path_of(loaded: Loaded, section: DatabaseSection) -> Path:
-    """Return the file of a configured database."""
-    return counted_from(loaded.folder.absolute(), Path(section.path))
+    """Return the file of a configured database, as manifests name it."""
+    return counted_from(loaded.folder.absolute(), Path(section.path)).resolve()
+
+
+def changes_in(loaded: Loaded, store: str) -> Iterator[str]:
+    """Give the subjects that change what a store holds."""
+    yield subject_of("prune", None, store)
+    for section in loaded.configuration.databases:
+        if store in stores_of(loaded, section):
+            yield subject_of("backup", section.name, store)
 
 
 def places_of(loaded: Loaded) -> dict[str, Place]:

@@ -29,10 +29,19 @@ class CourseNote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     message: str = ""
 
 
+class StandingNote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a subject stands with those who are told; see `service.notify.notices`."""
+
+    trouble: str | None = None
+    told: list[str] = []
+    told_at: str | None = None
+
+
 class Note(msgspec.Struct, frozen=True, kw_only=True):
     """Who holds the lock, since when, and how its jobs are; times are ISO 8601 in UTC.
 
-    `succeeded` and `waiting` are by subject and outlive the daemon, `next` is by job.
+    `succeeded`, `waiting` and `standings` are by subject and outlive the daemon, as do the messages
+    that were not delivered, `unsent`, each with title and text; `next` is by job.
     """
 
     pid: int = 0
@@ -44,6 +53,8 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     waiting: dict[str, str] = {}
     next: dict[str, str | None] = {}
     courses: dict[str, CourseNote] = {}
+    standings: dict[str, StandingNote] = {}
+    unsent: list[tuple[str, str]] = []
 
 
 def lock_path(journal: Path) -> Path:

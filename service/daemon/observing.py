@@ -1,8 +1,9 @@
 """What the running daemon looks at for its page and its metrics: values for `service.status.fold`.
 
-Nobody who asks waits for a store: listings are those of the last look. Looked at again is a store
-in which a job has ended since, or one that was not looked at for a while; in a thread of its own,
-so a store that does not answer keeps neither the page nor the others waiting.
+Nobody who asks waits for a store: listings are those of the last look. The daemon's own round looks
+again at a store that a job has changed since, or that was not looked at for a while, whether or not
+anybody asks, and so does each question; in a thread of its own, so a store that does not answer
+keeps nobody waiting.
 """
 
 import threading
@@ -17,9 +18,18 @@ from junmai_svc.service.configuration.file import Loaded
 from junmai_svc.service.configuration.form import DatabaseSection, duration
 from junmai_svc.service.context import now
 from junmai_svc.service.daemon.job_memory import Course
-from junmai_svc.service.daemon.job_targets import path_of, stores_in_use, stores_of, subject_of
+from junmai_svc.service.daemon.job_policy import problem_of
+from junmai_svc.service.daemon.job_targets import (
+    changes_in,
+    path_of,
+    stores_in_use,
+    stores_of,
+    subject_of,
+)
 from junmai_svc.service.daemon.last_backups import absolute, folder_of
 from junmai_svc.service.daemon.run import Inside
+from junmai_svc.service.logs import log
+from junmai_svc.service.notify.messenger import Undelivered
 from junmai_svc.service.schedule import parse
 from junmai_svc.service.status.observation import (
     Job,
@@ -30,6 +40,7 @@ from junmai_svc.service.status.observation import (
     Proof,
     ProofOutcome,
     StoredSnapshot,
+    Unsent,
     Watched,
 )
 from junmai_svc.service.stores import Named, open_store, place_of
@@ -45,6 +56,7 @@ from junmai_svc.storage.journal.published import published_to
 from junmai_svc.storage.snapshots.base import Snapshot
 
 AGAIN = timedelta(minutes=15)
+AGAIN_AFTER_FAILURE = timedelta(minutes=1)
 RECENT_EVENTS = 1_500
 MIGRATION_EVENTS = 300
 PROOFS = 2_000
@@ -60,16 +72,21 @@ class Observer:
         self._story = _Story()
         self._lock = threading.Lock()
 
+    def look_round(self) -> None:
+        """Look again at the stores where it is time, without waiting for any."""
+        moment, loaded = now(), self._inside.loaded()
+        for store in stores_in_use(loaded):
+            self._look_again(store, loaded, moment)
+
     def observe(self) -> Observation:
         """Return all that is known by now, and see to it that more is known soon."""
+        self.look_round()
         moment, loaded = now(), self._inside.loaded()
         configuration, stores = loaded.configuration, list(stores_in_use(loaded))
-        for store in stores:
-            self._look_again(store, loaded, moment)
         urls = {_url(loaded, store): store for store in stores}
         facts = self._read_on(urls)
         with self._lock:
-            listings = tuple(self._listings[store] for store in stores)
+            listings = tuple(self._listings.get(store, Listing(store)) for store in stores)
             runs, proofs = self._story.runs(), tuple(self._story.proofs(urls))
         planned = self._inside.planned()
         memory = self._inside.memory
@@ -87,6 +104,7 @@ class Observer:
             ),
             facts,
             parse(configuration.drill.schedule) if configuration.drill.schedule else None,
+            _unsent(self._inside.undelivered()),
         )
 
     def _read_on(self, urls: Mapping[str, str]) -> JournalFacts:
@@ -108,18 +126,10 @@ class Observer:
 
     def _look_again(self, store: str, loaded: Loaded, moment: datetime) -> None:
         with self._lock:
-            looked = self._listings.setdefault(store, Listing(store)).looked
-            ended = [
-                each.finished
-                for each in self._inside.memory.courses()
-                if each.part.store == store and each.finished is not None
-            ]
-            fresh = (
-                looked is not None
-                and moment - looked < AGAIN
-                and not any(when >= looked for when in ended)
-            )
-            if fresh or store in self._looking:
+            heard = [self._inside.memory.heard(subject) for subject in changes_in(loaded, store)]
+            changed = max((when for when in heard if when is not None), default=None)
+            listing = self._listings.setdefault(store, Listing(store))
+            if store in self._looking or not is_stale(listing, changed, moment):
                 return
             self._looking.add(store)
         look = partial(self._look, store, loaded)
@@ -129,13 +139,26 @@ class Observer:
         moment = now()
         try:
             found = _listed(store, loaded, moment)
-        except (JunmaiError, OSError) as problem:
-            message = problem.message if isinstance(problem, JunmaiError) else str(problem)
+        except Exception as problem:  # noqa: BLE001  # a bug must not end all looks
+            message = problem_of(problem)
+            if isinstance(problem, JunmaiError):
+                message = problem.message
+            else:
+                log().error("look.bug", store=store, exc_info=problem)
             with self._lock:
                 found = replace(self._listings[store], looked=moment, problem=message)
         with self._lock:
             self._listings[store] = found
             self._looking.discard(store)
+
+
+def is_stale(listing: Listing, changed: datetime | None, moment: datetime) -> bool:
+    """Tell whether a store is to be looked at again that was `changed` at a time. Pure."""
+    if listing.looked is None or (changed is not None and changed >= listing.looked):
+        return True
+    again = AGAIN if listing.problem is None else AGAIN_AFTER_FAILURE
+    # A clock that went back must not stop the looking.
+    return not timedelta() <= moment - listing.looked < again
 
 
 class _Story:
@@ -198,7 +221,7 @@ def _listed(store: str, loaded: Loaded, moment: datetime) -> Listing:
             good, bad = opened.snapshots()
     finally:
         opened.backend.close()
-    names = {path_of(loaded, section): section.name for section in loaded.configuration.databases}
+    names = {section.name: path_of(loaded, section) for section in loaded.configuration.databases}
     stored = tuple(_stored(snapshot, names) for snapshot in good)
     return Listing(store, moment, stored, tuple(each.manifest for each in bad))
 
@@ -217,11 +240,11 @@ def _watched(loaded: Loaded, section: DatabaseSection) -> Watched:
     return Watched(section.name, path, stores, schedule, late, frozenset({section.path}))
 
 
-def _stored(snapshot: Snapshot, names: dict[Path, str]) -> StoredSnapshot:
+def _stored(snapshot: Snapshot, names: Mapping[str, Path]) -> StoredSnapshot:
+    """A snapshot with the name of its database; what may be of several is of none."""
     manifest = snapshot.manifest
-    path = Path(manifest.original_path)
-    by_file = {known.name: name for known, name in names.items()}
-    database = names.get(path) or by_file.get(manifest.database_name) or manifest.database_name
+    fitting = [name for name, path in names.items() if manifest.is_of(path)]
+    database = fitting[0] if len(fitting) == 1 else ""
     return StoredSnapshot(
         snapshot.name,
         database,
@@ -230,6 +253,10 @@ def _stored(snapshot: Snapshot, names: dict[Path, str]) -> StoredSnapshot:
         manifest.new_bytes,
         manifest.reason,
     )
+
+
+def _unsent(undelivered: Undelivered | None) -> Unsent | None:
+    return Unsent(undelivered.since, undelivered.problem) if undelivered else None
 
 
 def _job(course: Course, planned: datetime | None, succeeded: datetime | None) -> Job:

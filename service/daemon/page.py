@@ -1,10 +1,11 @@
 """The daemon's page, its metrics and its health, served beside its jobs as long as they run."""
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from junmai_svc.service.daemon.job_policy import problem_of
 from junmai_svc.service.daemon.observing import Observer
-from junmai_svc.service.daemon.run import Inside
+from junmai_svc.service.daemon.run import Beside, Inside
 from junmai_svc.service.history import show_run
 from junmai_svc.service.logs import log
 from junmai_svc.service.page.writing import page_text
@@ -14,14 +15,16 @@ from junmai_svc.service.wiring import open_journal
 from junmai_svc.storage.errors import JunmaiError, NotFoundError
 
 
-def page_beside(inside: Inside) -> AbstractContextManager[object]:
-    """Return what serves the page where the configuration says so.
+@contextmanager
+def page_beside(inside: Inside) -> Iterator[Beside | None]:
+    """Serve the page where the configuration says so; what looks at the stores for it is yielded.
 
     Backups matter more: where the address can't be had, that is logged, and they go on without it.
     """
     listen = inside.loaded().configuration.status.listen
     if not listen:
-        return nullcontext()
+        yield None
+        return
     observer = Observer(inside)
 
     def report(run: str) -> str | None:
@@ -35,6 +38,9 @@ def page_beside(inside: Inside) -> AbstractContextManager[object]:
         server = StatusServer(listen, lambda: fold_status(observer.observe()), report)
     except JunmaiError as problem:
         log().error("page.unavailable", listen=listen, problem=problem_of(problem))
-        return nullcontext()
-    log().info("page.ready", url=server.url)
-    return server
+        yield None
+        return
+    with server:
+        observer.look_round()
+        log().info("page.ready", url=server.url)
+        yield observer

@@ -13,7 +13,9 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from msgspec import structs
 
 from junmai_svc.service.configuration.file import Loaded
 from junmai_svc.service.context import now
@@ -24,24 +26,29 @@ from junmai_svc.service.daemon.jobs import Job
 from junmai_svc.service.daemon.last_backups import LastBackups, Place
 from junmai_svc.service.daemon.lock import Note, only_one, read_note, write_note
 from junmai_svc.service.daemon.scheduler import Daemon, background_scheduler
+from junmai_svc.service.daemon.standing_notes import noted, standings_in, times_in
 from junmai_svc.service.daemon.stopping import Stop, Stoppable, listening
 from junmai_svc.service.logs import log
 from junmai_svc.service.notify.crier import Crier
-from junmai_svc.service.notify.messenger import Messenger
+from junmai_svc.service.notify.messenger import Messenger, Undelivered
 from junmai_svc.service.notify.notices import Trouble
 from junmai_svc.service.notify.sending import Addresses
+from junmai_svc.service.one_history import configured_places, keep_one_history
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.wiring import open_journal
-from junmai_svc.storage.errors import JunmaiError
+from junmai_svc.storage.errors import JunmaiError, LockedError
 from junmai_svc.storage.journal.journal import Journal
 
 LOOK_SECONDS = 10.0
 POLL_SECONDS = 0.25
+# Between two tries at a journal that is locked; each waits a while itself.
+LOCKED_SECONDS = 5.0
 # How long what runs may take to come to a safe point; after that it is left to the next start.
 STOP_SECONDS = 30.0
 CONFIGURATION = "configuration"
 # An event holds at most 65,535 bytes; a name of the configuration has up to 64.
 NAMES_PER_EVENT = 200
+UNSENT_IN_NOTE = 20
 
 
 @dataclass(frozen=True)
@@ -49,16 +56,24 @@ class Inside:
     """What a running daemon shows of itself; may be asked from any thread.
 
     `memory` knows how it goes with each job, `planned` when each runs next, `loaded` is the
-    configuration that counts now.
+    configuration that counts now, `undelivered` says since when messages can't be sent.
     """
 
     loaded: Callable[[], Loaded]
     memory: Memory
     planned: Callable[[], Mapping[str, datetime | None]]
     journal: Path
+    undelivered: Callable[[], Undelivered | None] = lambda: None
 
 
-def nothing_beside(_inside: Inside) -> AbstractContextManager[object]:
+class Beside(Protocol):
+    """What runs beside the jobs, and has something to do now and then."""
+
+    def look_round(self) -> None:
+        """Do what is to be done by now, without waiting for anything."""
+
+
+def nothing_beside(_inside: Inside) -> AbstractContextManager[Beside | None]:
     """Return what does nothing as long as the daemon runs."""
     return nullcontext()
 
@@ -76,7 +91,7 @@ class Setup:
     addresses: Addresses
     remind: timedelta
     places: Mapping[str, Place]
-    beside: Callable[[Inside], AbstractContextManager[object]] = nothing_beside
+    beside: Callable[[Inside], AbstractContextManager[Beside | None]] = nothing_beside
 
 
 @dataclass
@@ -93,16 +108,18 @@ class _Running:
     note: Note
     places: Mapping[str, Place]
     backups: LastBackups
+    begun_with: Loaded
     written: Note | None = None
 
 
 def run_daemon(
     journal: Path, set_up: Callable[[Stoppable], Setup], *, end: Callable[[int], None] = os._exit
 ) -> str:
-    """Run the jobs until a signal asks to stop, and return the run's id.
+    """Run the jobs until a signal asks to stop, and return the run's id, "" where none began.
 
     `set_up` reads the configuration, at the start and on SIGHUP. Where a job does not come to a
-    safe point in time, the process ends at once all the same, with exit code 0.
+    safe point in time, the process ends at once all the same, with exit code 0. A journal in which
+    somebody else is writing is waited for.
 
     Raises:
         LockedError: the installation has a daemon already.
@@ -113,15 +130,21 @@ def run_daemon(
         stack.enter_context(listening(stop))
         setup = set_up(Stoppable(stop))
         stack.enter_context(only_one(journal))
-        opened = stack.enter_context(open_journal(journal, create=True))
-        start = {"configuration": _path(setup), "jobs": _ids(setup.jobs)}
-        this = stack.enter_context(operation(opened, "daemon", journal, start=start))
+        this = _begun(stack, journal, setup, stop)
+        if this is None:
+            return ""
         running = _begin(journal, stop, this, setup)
-        inside = Inside(lambda: running.loaded, running.memory, running.daemon.planned, journal)
+        inside = Inside(
+            lambda: running.loaded,
+            running.memory,
+            running.daemon.planned,
+            journal,
+            running.messenger.undelivered,
+        )
         all_ended = False
         try:
-            with setup.beside(inside):
-                _serve(running, this, set_up)
+            with setup.beside(inside) as beside:
+                _serve(running, this, set_up, beside)
         finally:
             all_ended = running.daemon.close(STOP_SECONDS, time.sleep)
             running.crier.flush()
@@ -137,6 +160,28 @@ def run_daemon(
         return this.id
 
 
+def _begun(stack: ExitStack, journal: Path, setup: Setup, stop: Stop) -> Operation | None:
+    """Open the journal and begin the run; None where a signal came while the journal was locked."""
+    start = {"configuration": _path(setup), "jobs": _ids(setup.jobs)}
+    while stop.signum is None:
+        with ExitStack() as attempt:
+            try:
+                opened = attempt.enter_context(open_journal(journal, create=True))
+                with configured_places(setup.loaded) as places:  # before anything is recorded
+                    keep_one_history(opened, places())
+                this = attempt.enter_context(operation(opened, "daemon", journal, start=start))
+            except LockedError as problem:
+                # To end here with 11 would say that a daemon is there already, and none would be.
+                log().warning("journal.locked", problem=problem_of(problem))
+            else:
+                stack.enter_context(attempt.pop_all())
+                return this
+        waited = time.monotonic()
+        while stop.signum is None and time.monotonic() - waited < LOCKED_SECONDS:
+            time.sleep(POLL_SECONDS)
+    return None
+
+
 def _learn(running: _Running, journal: Journal) -> None:
     """Hear from the journal when backups were taken, by whomever: the daemon, or by hand."""
     try:
@@ -146,8 +191,9 @@ def _learn(running: _Running, journal: Journal) -> None:
         return
     for subject, place in running.places.items():
         when = running.backups.newest.get(place)
-        if when is not None and running.memory.learn(subject, when):
-            running.crier.went_well(subject, now())
+        heard = now()
+        if when is not None and running.memory.learn(subject, when, heard):
+            running.crier.went_well(subject, heard)
 
 
 def _path(setup: Setup) -> str:
@@ -159,14 +205,22 @@ def _ids(jobs: tuple[Job, ...]) -> list[str]:
     return [job.id for job in jobs][:NAMES_PER_EVENT]
 
 
+def _subjects(jobs: tuple[Job, ...]) -> set[str]:
+    """What people may be told of."""
+    return {CONFIGURATION, *(part.subject for job in jobs for part in job.parts)}
+
+
 def _begin(journal: Path, stop: Stop, this: Operation, setup: Setup) -> _Running:
     started = now()
     before = read_note(journal)
-    memory = Memory(started, _times(before.waiting))
-    for subject, when in _times(before.succeeded).items():
+    memory = Memory(started, times_in(before.waiting))
+    for subject, when in times_in(before.succeeded).items():
         memory.learn(subject, when)
-    messenger = Messenger(setup.addresses)
-    crier = Crier(messenger.tell, messenger.ping, setup.remind)
+    messenger = Messenger(setup.addresses, before.unsent)
+    standings = standings_in(before.standings)
+    crier = Crier(messenger.tell, messenger.ping, setup.remind, standings)
+    crier.forget_others(_subjects(setup.jobs))
+    crier.went_well(CONFIGURATION, started)
 
     def record(name: str, data: Mapping[str, Any]) -> None:
         try:
@@ -193,6 +247,7 @@ def _begin(journal: Path, stop: Stop, this: Operation, setup: Setup) -> _Running
         note,
         setup.places,
         LastBackups(),
+        setup.loaded,
     )
     _learn(running, this.journal)
     _write_note(running)
@@ -201,7 +256,12 @@ def _begin(journal: Path, stop: Stop, this: Operation, setup: Setup) -> _Running
     return running
 
 
-def _serve(running: _Running, this: Operation, set_up: Callable[[Stoppable], Setup]) -> None:
+def _serve(
+    running: _Running,
+    this: Operation,
+    set_up: Callable[[Stoppable], Setup],
+    beside: Beside | None,
+) -> None:
     looked = -LOOK_SECONDS
     while running.stop.signum is None:
         # Short sleeps, as a handler can't wake a lock that is waited for, on some systems at all.
@@ -209,12 +269,15 @@ def _serve(running: _Running, this: Operation, set_up: Callable[[Stoppable], Set
         if running.stop.hung_up:
             running.stop.hung_up = False
             _reload(running, this, set_up)
+            looked = -LOOK_SECONDS  # at once
         if time.monotonic() - looked >= LOOK_SECONDS:
             looked = time.monotonic()
             _learn(running, this.journal)
             running.daemon.look_round()
             running.crier.flush()
             _write_note(running)
+            if beside is not None:
+                beside.look_round()
 
 
 def _reload(running: _Running, this: Operation, set_up: Callable[[Stoppable], Setup]) -> None:
@@ -230,13 +293,29 @@ def _reload(running: _Running, this: Operation, set_up: Callable[[Stoppable], Se
         return
     running.messenger.replace(setup.addresses)
     running.crier.remind = setup.remind
-    running.crier.went_well(CONFIGURATION, when)
-    subjects = {part.subject for job in setup.jobs for part in job.parts}
-    running.crier.forget_others({*subjects, CONFIGURATION})
+    left = needs_restart(running.begun_with, setup.loaded)
+    if left:
+        log().warning("configuration.needs_restart", keys=left)
+        text = f"The new one is taken, but a restart is needed for: {', '.join(left)}."
+        running.crier.went_wrong(CONFIGURATION, Trouble.FAILED, text, when)
+    else:
+        running.crier.went_well(CONFIGURATION, when)
+    running.crier.forget_others(_subjects(setup.jobs))
     running.loaded, running.places = setup.loaded, setup.places
     _learn(running, this.journal)
     running.daemon.replace(setup.jobs)
-    _record(this, "configuration_reloaded", jobs=_ids(setup.jobs))
+    _record(this, "configuration_reloaded", jobs=_ids(setup.jobs), needs_restart=left)
+
+
+def needs_restart(before: Loaded, after: Loaded) -> list[str]:
+    """Return the keys that differ and count from the next start of the daemon on. Pure."""
+    one, other = before.configuration, after.configuration
+    return [
+        f"{section}.{key}"
+        for section in ("journal", "status", "log")
+        for key, value in structs.asdict(getattr(one, section)).items()
+        if value != getattr(getattr(other, section), key)
+    ]
 
 
 def _record(this: Operation, name: str, **data: Any) -> None:
@@ -246,21 +325,13 @@ def _record(this: Operation, name: str, **data: Any) -> None:
         log().error("journal.unwritable", last=name, problem=problem.message)
 
 
-def _times(texts: Mapping[str, str]) -> dict[str, datetime]:
-    """The times of a note, which anybody may have written to."""
-    found = {}
-    for subject, text in texts.items():
-        try:
-            when = datetime.fromisoformat(text)
-        except ValueError:
-            continue
-        if when.tzinfo is not None:
-            found[subject] = when
-    return found
-
-
 def _write_note(running: _Running) -> None:
     note = running.memory.noted_in(running.note, running.daemon.planned())
+    note = structs.replace(
+        note,
+        standings=noted(running.crier.standings()),
+        unsent=running.messenger.unsent()[-UNSENT_IN_NOTE:],
+    )
     if note != running.written:
         try:
             write_note(running.journal, note)

@@ -27,6 +27,7 @@ from apscheduler.triggers.base import BaseTrigger
 
 from junmai_svc.service.daemon.job_memory import JobOutcome, Memory
 from junmai_svc.service.daemon.job_policy import (
+    TOLD_AFTER,
     Recurring,
     first_run,
     is_passing,
@@ -88,13 +89,14 @@ def background_scheduler() -> BaseScheduler:
 
 @dataclass
 class _Course:
-    """How it goes with one job: the parts that are to be tried again, and after how many tries.
+    """How it goes with one job: the parts to be tried again, at `again_at` and after so many tries.
 
     `skipped` counts the due times since `skipped_since` at which it was still running.
     """
 
     job: Job
     again: tuple[Part, ...] = ()
+    again_at: datetime | None = None
     tries: int = 0
     running: bool = False
     skipped: int = 0
@@ -141,7 +143,7 @@ class Daemon:
             before, self._courses = self._courses, {}
             for job in jobs:
                 course = before.get(job.id, _Course(job))
-                course.job, course.again, course.tries = job, (), 0
+                course.job, course.again, course.again_at, course.tries = job, (), None, 0
                 self._courses[job.id] = course
                 last = self.memory.waiting_since(job, now)
                 due = first_run(job.schedule, last, now)
@@ -228,18 +230,24 @@ class Daemon:
 
     def _run(self, job_id: str) -> None:
         """Do a job, in a thread of the scheduler's."""
+        now = self.clock()
         with self._lock:
             course = self._courses.get(job_id)
             if course is None or self.stop.signum is not None:
                 return
             course.running = True
-            job, parts = course.job, course.again or course.job.parts
+            job = course.job
+            if course.again_at is not None and job.schedule.next_after(course.again_at) <= now:
+                # The regular time came meanwhile, as in a sleep: all parts have their turn.
+                course.again, course.again_at, course.tries = (), None, 0
+            parts = course.again or job.parts
         try:
             self.teller.began(job)
             self._conclude(course, job, run_parts(job, parts))
         finally:
             course.running = False
-            self.teller.ended(job, settled=not course.again and self.stop.signum is None)
+            settled = not course.again or course.tries == TOLD_AFTER
+            self.teller.ended(job, settled=settled and self.stop.signum is None)
             self._record_skipped(course)
 
     def _conclude(self, course: _Course, job: Job, outcomes: list[Outcome]) -> None:
@@ -256,13 +264,15 @@ class Daemon:
         course.tries += 1
         due = job.schedule.next_after(now) - now
         wait = retry_after(course.tries, due, self.jitter) if passing else None
+        # Whoever is still tried after that was told of it.
+        last = course.tries == TOLD_AFTER or (wait is None and course.tries < TOLD_AFTER)
         for each in failed:
-            if wait is None or each not in passing:
+            if last or each not in passing:
                 self._fail(job, each, course.tries, now)
         if wait is None:
-            course.again, course.tries = (), 0
+            course.again, course.again_at, course.tries = (), None, 0
         else:
-            course.again = tuple(each.part for each in passing)
+            course.again, course.again_at = tuple(each.part for each in passing), now + wait
             log().info("job.again", job=job.id, seconds=round(wait.total_seconds(), 1))
             self._plan(job.id, now + wait)
 
@@ -284,18 +294,19 @@ class Daemon:
     def _submitted(self, event: JobEvent) -> None:
         """Count the due times that passed while a job waited for its turn."""
         course = self._courses.get(event.job_id)
-        if course is not None and not course.again:
+        if course is not None:
             since = event.scheduled_run_times[0].astimezone(UTC)
             self._record_missed(course.job, since, self.clock(), "it came late")
 
     def _missed(self, event: JobEvent) -> None:
         """Take at once what came so late that APScheduler gave it up."""
         now = self.clock()
-        since = event.scheduled_run_time.astimezone(UTC)
-        data = {"job": event.job_id, "since": since.isoformat(), "count": 1}
-        self.record("jobs_missed", {**data, "reason": "it came too late, and is done now"})
         course = self._courses.get(event.job_id)
-        if course is not None:
+        # A second try is no due time; those between it and now were counted by `_submitted`.
+        if course is not None and course.again_at is None:
+            since = event.scheduled_run_time.astimezone(UTC).isoformat()
+            data = {"job": event.job_id, "since": since, "count": 1}
+            self.record("jobs_missed", {**data, "reason": "it came too late, and is done now"})
             self.memory.count(course.job, JobOutcome.MISSED)
         self._plan(event.job_id, now)
 

@@ -4,7 +4,7 @@ Notices are gathered for a moment, so that many that fail together make one mess
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from junmai_svc.service.daemon.jobs import Job
@@ -24,17 +24,21 @@ RECOVERED = "All is well again."
 
 
 class Crier:
-    """Keeps the standing of every subject; shared by the daemon's threads."""
+    """Keeps the standing of every subject; shared by the daemon's threads.
+
+    `standings` are those that the daemon before this one left.
+    """
 
     def __init__(
         self,
         tell: Callable[[str, str], None],
         ping: Callable[[Ping], None],
         remind: timedelta = REMIND,
+        standings: Mapping[str, Standing] | None = None,
     ) -> None:
         self.remind = remind
         self._tell, self._ping = tell, ping
-        self._standings: dict[str, Standing] = {}
+        self._standings = dict(standings or {})
         self._waiting: list[Notice] = []
         self._lock = threading.Lock()
 
@@ -69,6 +73,11 @@ class Crier:
         """Forget the subjects that are configured no more."""
         with self._lock:
             self._standings = {k: v for k, v in self._standings.items() if k in subjects}
+
+    def standings(self) -> dict[str, Standing]:
+        """Return the standings in which people have heard anything, or something is wrong."""
+        with self._lock:
+            return {k: v for k, v in self._standings.items() if v != Standing()}
 
     def flush(self) -> None:
         """Send what has gathered, in one message."""

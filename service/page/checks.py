@@ -1,9 +1,9 @@
 """The checks of a migration as its page shows them: table by table, and what they found. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from junmai_svc.service.fields import Data, number_of, objects_of
+from junmai_svc.service.fields import Data, number_of, object_of, objects_of
 
 View = dict[str, Any]
 
@@ -27,6 +27,7 @@ def checks_shown(checked: Data) -> View:
     outcome of each of `columns`.
     """
     results = objects_of(checked, "results")
+    failed = failed_checks(checked)
     kinds = dict.fromkeys(str(each.get("check")) for each in results if each.get("table"))
     matrix = list(_matrix(results, list(kinds)))
     return {
@@ -36,7 +37,17 @@ def checks_shown(checked: Data) -> View:
         "unseen": any(cell is _NOT_LOOKED_AT for _, cells in matrix for cell in cells),
         "differences": _differences(results, objects_of(checked, "differences")),
         "only_known": all(each.get("verdict") != "failed" for each in results),
+        "recorded": bool(results),
+        "failed_checks": failed,
     }
+
+
+def failed_checks(checked: Data) -> int | None:
+    """How many checks failed; None where that is not known, as the details are missing."""
+    if isinstance(checked.get("failed"), Mapping):
+        return len(object_of(checked, "failed"))
+    number = checked.get("failing")
+    return number if isinstance(number, int) else None
 
 
 def _matrix(results: Sequence[Data], kinds: Sequence[str]) -> Iterable[tuple[str, list[View]]]:

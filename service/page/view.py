@@ -10,11 +10,12 @@ from itertools import groupby
 from typing import Any
 
 from junmai_svc.service.fields import Data, list_of, number_of, object_of, objects_of, text_of
-from junmai_svc.service.page.checks import checks_shown
+from junmai_svc.service.page.checks import checks_shown, failed_checks
 from junmai_svc.service.page.tables import rules_shown, tables_shown
-from junmai_svc.service.story import count, name_of, span, told
+from junmai_svc.service.story import CLOCK_WENT_BACK, clock_went_back, count, name_of, span, told
 from junmai_svc.storage.journal.entry import Event
-from junmai_svc.storage.journal.projection import RUNNING, Run
+from junmai_svc.storage.journal.events import RUNNING
+from junmai_svc.storage.journal.projection import Run
 
 View = dict[str, Any]
 
@@ -41,7 +42,19 @@ class Proof:
     store: str | None = None
 
 
-def page_view(run: Run, events: Sequence[Event], proof: Proof) -> View:
+@dataclass(frozen=True)
+class Missing:
+    """What was too large for an event and can't be had from any store; `why` is a sentence."""
+
+    position: int
+    event: str
+    digest: str
+    why: str
+
+
+def page_view(
+    run: Run, events: Sequence[Event], proof: Proof, missing: Sequence[Missing] = ()
+) -> View:
     """Everything that the page of a run shows; what was too large for an event is in its data."""
     data = {_name(event): event.data for event in events}
     planned, verified = data.get("planned", {}), data.get("verified", {})
@@ -62,7 +75,7 @@ def page_view(run: Run, events: Sequence[Event], proof: Proof) -> View:
         "actor": run.actor.removeprefix("actor:"),
         "figures": [
             *_figures(tables, data.get("constraints_checked")),
-            (span(ended - run.started), "from start to end"),
+            (span(ended - run.started), f"from start to end{_doubt(events)}"),
         ],
         "facts": _facts(run, events),
         "tables": [table for table in tables if table["rows"]],
@@ -71,6 +84,7 @@ def page_view(run: Run, events: Sequence[Event], proof: Proof) -> View:
         "rules": rules_shown(planned, verified),
         "notes": [str(note) for note in list_of(planned, "notes")],
         "carried": [str(name) for name in list_of(planned, "carried")],
+        "missing": [vars(each) for each in missing],
         "checked": "constraints_checked" in data,
         **checks_shown(data.get("constraints_checked", {})),
         "looked": objects_of(last.data, "looked"),
@@ -121,7 +135,8 @@ def _figures(tables: Sequence[View], checked: Data | None) -> Iterator[tuple[str
         yield f"{len(tables):,}", "tables"
     if checked is not None:
         yield f"{number_of(checked, 'checks'):,}", "checks"
-        yield f"{len(object_of(checked, 'failed')):,}", "failed"
+        if (failed := failed_checks(checked)) is not None:
+            yield f"{failed:,}", "failed"
 
 
 def _facts(run: Run, events: Sequence[Event]) -> list[tuple[str, str]]:
@@ -155,9 +170,13 @@ def _timeline(events: Sequence[Event]) -> list[View]:
     return steps
 
 
+def _doubt(events: Sequence[Event]) -> str:
+    return f"; {CLOCK_WENT_BACK}" if clock_went_back(events) else ""
+
+
 def _step(event: Event, start: datetime) -> View:
     return {
-        "at": span(event.time - start),
+        "at": span(event.time - start) if event.time < start else f"+ {span(event.time - start)}",
         "events": f"event {event.position}",
         "name": name_of(event).capitalize(),
         "text": told(event),

@@ -41,7 +41,8 @@ class Record:
 
     `planned` and `verified` are what those events of a migration hold, `source` is the name of the
     snapshot that it migrated from. `kept` are all copies of the snapshots that it took or read,
-    `deleted` tells by name what became of them.
+    `deleted` tells by name what became of them. `details` are the SHA-256s of what its events
+    left in the stores, by what it is.
     """
 
     run: str
@@ -53,6 +54,7 @@ class Record:
     source: str | None = None
     kept: list[Kept] = field(default_factory=list)
     deleted: dict[str, list[Deleted]] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
 
     @property
     def database(self) -> Path:
@@ -105,6 +107,9 @@ def record_of(run: Run, events: Iterable[Event]) -> Record:
 
 def _told(record: Record, event: Event, role: Role, name: str) -> None:
     """Take in an event of the run's own stream."""
+    for field_name, what in (("plan", "plan"), ("details", f"details of event {event.position}")):
+        if isinstance(event.data.get(field_name), str):
+            record.details[what] = event.data[field_name]
     if role is Role.START:
         record.start = event.data
     elif name == "planned":

@@ -5,7 +5,6 @@ All work is done on copies in a scratch folder, gone at the end.
 """
 
 import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from junmai_svc.service.history import find_run
 from junmai_svc.service.operation import operation
 from junmai_svc.service.replay.recipe import details_of, versions
 from junmai_svc.service.replay.record import Kept, Record, record_of
+from junmai_svc.service.scratch import room_for, scratch, scratch_name
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import ChecksumError, IntegrityError, NotFoundError
 from junmai_svc.storage.journal.addresses import is_same_place
@@ -105,14 +105,14 @@ def replaying(context: Context, record: Record, mode: str) -> Iterator[tuple[Rep
     Raises:
         JunmaiError: the journal can't be written, or what the block raised.
     """
-    start = {"of": record.run, "of_kind": record.kind, "mode": mode}
+    room = scratch_name()
+    start = {"of": record.run, "of_kind": record.kind, "mode": mode, "room": str(room)}
     with (
         operation(context.journal, "replay", record.database, start=start) as this,
-        translated("make room for the images in", tempfile.gettempdir()),
-        tempfile.TemporaryDirectory(prefix="junmai-svc-") as folder,
+        scratch(room),
     ):
         replayed = Replayed(this.id, record, mode)
-        yield replayed, Path(folder)
+        yield replayed, room
         this.finish(replayed.verdict.value, **fitting(context.store, _evidence(replayed)))
 
 
@@ -143,7 +143,7 @@ def look_at(
     subject = f"snapshot {kept.name} in {store.url}"
     image.unlink(missing_ok=True)
     try:
-        with translated("read the snapshots in", store.url):
+        with room_for(image), translated("read the snapshots in", store.url):
             snapshot = store.find(kept.name)
             size = snapshot.manifest.file_size
             with context.progress.step(f"Reading {kept.name}", size, "bytes") as tick:

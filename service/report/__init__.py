@@ -5,11 +5,11 @@ Results go to stdout: a table for people or, with --json, one object. Errors go 
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
-from typing import Any
+from typing import Any, Literal
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -26,6 +26,7 @@ _MARKS = {"ok": "ok", "known": "ok, as in the source", "failed": "FAILED"}
 _STYLES = {"ok": "green", "known": "yellow", "failed": "bold red"}
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _THOUSAND = 1000
+_UNBOUNDED = 10_000  # columns
 _NUMBERS = {"rows", "seconds", "columns", "source rows", "target rows", "size", "new", "after"}
 
 
@@ -48,9 +49,18 @@ def show_json(view: View) -> None:
 def show_error(error: ToldError) -> None:
     """Print an error and its hint on stderr."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(Text.assemble(("Error: ", "bold red"), printable(error.message)))
+    console.print(Text.assemble(("Error: ", "bold red"), printable(error.shown)))
     if error.hint:
         console.print(Text.assemble(("Hint:  ", "bold"), printable(error.hint)))
+
+
+@shown
+def show_findings(view: View) -> None:
+    """Print on stderr for what findings a command failed, if it did for any."""
+    if view.get("findings"):
+        console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        console.width = console.width if sys.stderr.isatty() else _UNBOUNDED
+        console.print(Group(*_findings(view)))
 
 
 _warnings = [True]
@@ -67,11 +77,13 @@ def without_warnings() -> Iterator[None]:
         _warnings[0] = before
 
 
-def show_warning(text: str) -> None:
+def show_warning(text: str, hint: str = "") -> None:
     """Say on stderr what is not as it should be, though the command did what it was asked for."""
     if not _warnings[0]:
         return
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+    # In one line: a hint of its own belongs to the error that may follow.
+    text = f"{text}. {hint}" if hint else text
     console.print(Text.assemble(("Warning: ", "bold yellow"), printable(text)))
 
 
@@ -164,6 +176,9 @@ def show_restored(view: View) -> None:
         f"SHA-256  {view['checksum']} (as recorded)",
         f"Run      {view['run']}",
     ]
+    for each in view["damaged_copies"]:
+        lines.append(f"Damaged  the copy in {each['store']}: {each['problem']}")
+        lines.append(f"From     {view['store']} instead")
     if view["pre_restore_snapshot"]:
         lines.append(f"Before   what was there is kept as {view['pre_restore_snapshot']}")
     lines += [
@@ -214,22 +229,35 @@ class _Results(Console):
 
 def printed(*parts: RenderableType) -> None:
     """Print parts of a result on stdout, one below the other."""
+    _console().print(Group(*parts))
+
+
+def room() -> int:
+    """The columns that what is printed may take; more than anything needs where that is a pipe."""
+    return _console().width
+
+
+def _console() -> Console:
     # Names may look like markup; none of what is printed here is.
     console = _Results(
         highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty()
     )
     if not sys.stdout.isatty():
         # A pipe has no width to fit; nothing may be cut or wrapped there.
-        console.width = 10_000
-    console.print(Group(*parts))
+        console.width = _UNBOUNDED
+    return console
 
 
-def table_of(*columns: str) -> Table:
-    """Return an empty table with these columns, numbers to the right."""
+def table_of(*columns: str, whole: Collection[str] = ()) -> Table:
+    """Return an empty table with these columns, numbers to the right.
+
+    Those in `whole` are never wrapped: they would be cut where there is no room for them.
+    """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         numeric = column in _NUMBERS
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if numeric else "left"
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=column in whole)
     return table
 
 

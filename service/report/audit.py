@@ -25,7 +25,10 @@ def show_audit(view: View) -> None:
     for each in view["verdicts"]:
         position = "" if each["position"] is None else f"{each['position']:,}"
         answer = each["answer"]
-        table.add_row(each["verdict"], Text(_MARKS[answer], _STYLES[answer]), position)
+        mark = Text(_MARKS[answer], _STYLES[answer])
+        if each["extent"]:
+            mark.append(f", {each['extent']}", "dim")
+        table.add_row(each["verdict"], mark, position)
     console.print(table)
     for each in view["verdicts"]:
         for finding in each["findings"]:
@@ -38,6 +41,14 @@ def show_audit(view: View) -> None:
     for down in view["unreachable"]:
         console.print(Text(f"Not asked: {down['store']}: {down['problem']}", "yellow"))
     console.print(Text(f"Journal  {view['journal']}: {view['size']:,} events, root {view['root']}"))
+    if view["pin"]:
+        console.print(Text(f"Pin      {_told_pin(view['pin'])}"))
+
+
+def _told_pin(pin: View) -> str:
+    at = "" if pin["size"] is None else f" at {pin['size']:,} events"
+    before = f", from {pin['before']:,}" if pin["status"] == "moved on" else ""
+    return f"{pin['file']}: {pin['status']}{at}{before}"
 
 
 def _show_finding(console: Console, verdict: str, finding: View) -> None:
@@ -60,6 +71,8 @@ def show_checkpoint(view: View) -> None:
             f"Published {each['size']:,} events, {each['added']:,} of them new, to {each['store']}"
         )
         console.print(Text(printable(line)))
+        if each["mended"]:
+            console.print(Text(f"Repaired {each['mended']:,} objects there"))
     for each in view["problems"]:
         line = f"Not published to {each['store']}: {each['problem']}"
         console.print(Text(printable(line), "bold red"))

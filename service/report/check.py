@@ -1,15 +1,21 @@
 """What people see of a check of a store."""
 
+import re
 from collections.abc import Iterable
 
 from rich.console import RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
-from junmai_svc.service.report import View, printed, shown, sized, table_of
+from junmai_svc.service.report import View, printed, shown, sized
+from junmai_svc.service.story import count
 
 SHOWN_FINDINGS = 20
 SHOWN_HITS = 5
 SHOWN_RANGES = 3
+_INDENTED = (0, 0, 0, 2)
+# The names of packs and of maps.
+_DIGITS = re.compile(r"\b([0-9a-f]{12})(?:[0-9a-f]{52}|[0-9a-f]{20})\b")
 
 
 @shown
@@ -35,22 +41,15 @@ def show_repair(view: View) -> None:
 
 def looked_at(view: View) -> Iterable[RenderableType]:
     """The parts of a report on a store."""
+    kinds = "pack or image" if view["objects"] == 1 else "packs or images"
     yield Text(
-        f"Store    {view['store']}: {view['snapshots']:,} snapshots, {view['objects']:,} packs or"
-        f" images, {_how_much(view)}"
+        f"Store    {view['store']}: {count(view['snapshots'], 'snapshot')},"
+        f" {view['objects']:,} {kinds}, {_how_much(view)}"
     )
     findings = view["findings"]
     if findings:
-        table = table_of("damaged", "what is wrong", "snapshots", "bytes of the database")
         for finding in findings[:SHOWN_FINDINGS]:
-            hits = finding["snapshots"]
-            table.add_row(
-                Text(finding["key"], "bold red"),
-                Text(finding["message"]),
-                Text(_some([hit["snapshot"] for hit in hits], SHOWN_HITS) or "none needs it"),
-                Text(_ranges(hits[0]["ranges"]) if hits else ""),
-            )
-        yield table
+            yield from _finding(finding)
         if len(findings) > SHOWN_FINDINGS:
             yield Text(f"{len(findings):,} findings in all, {SHOWN_FINDINGS} shown.")
         for hint in dict.fromkeys(finding["hint"] for finding in findings if finding["hint"]):
@@ -62,6 +61,26 @@ def looked_at(view: View) -> Iterable[RenderableType]:
     yield Text(f"Run      {view['run']}")
     if not findings:
         yield Text("Nothing is damaged.", "green")
+
+
+def _finding(finding: View) -> Iterable[RenderableType]:
+    yield Text(_cut(finding["key"]), "bold red")
+    yield Padding(Text(_cut(finding["message"])), _INDENTED, expand=False)
+    hits = finding["snapshots"]
+    if not hits:
+        yield Padding(Text("no snapshot needs it"), _INDENTED, expand=False)
+    for hit in hits[:SHOWN_HITS]:
+        where = f": bytes {_ranges(hit['ranges'])} of {hit['database']}" if hit["ranges"] else ""
+        yield Padding(Text(f"{hit['snapshot']}{where}"), _INDENTED, expand=False)
+    if len(hits) > SHOWN_HITS:
+        yield Padding(
+            Text(f"and {len(hits) - SHOWN_HITS:,} more snapshots"), _INDENTED, expand=False
+        )
+
+
+def _cut(text: str) -> str:
+    """A text in which the names that are long numbers are cut; --json has them whole."""
+    return _DIGITS.sub(r"\1…", text)
 
 
 def _how_much(view: View) -> str:

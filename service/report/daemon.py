@@ -1,12 +1,15 @@
 """What people see of the daemon, of drills and of notifications."""
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
 from junmai_svc.service.printable import printable
+from junmai_svc.service.report import printed, room, shown
 from junmai_svc.service.views.daemon import View
 
+_NARROW = 60
 _STYLES = {
     "proven": "green",
     "failed": "bold red",
@@ -55,25 +58,27 @@ def show_status(view: View) -> None:
         console.print(Text.assemble("\n", (subject, "bold"), ": ", (message, "red")))
 
 
+@shown
 def show_drills(view: View) -> None:
     """A line for each drill, and why one did not prove its snapshot."""
-    view = printable(view)
-    console = _console()
-    table = Table("snapshot", "store", "result", "rows", "seconds", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    longest = max((cell_len(each["snapshot"]) for each in view["drills"]), default=0)
+    table.add_column("snapshot", overflow="fold", no_wrap=2 * longest <= room())
+    table.add_column("store", overflow="fold")
+    for heading in ("result", "rows", "seconds"):
+        table.add_column(heading, overflow="fold", no_wrap=room() >= _NARROW)
+    told: list[Text] = []
     for each in view["drills"]:
+        seconds = f"{each['seconds']:.1f}"
+        state = _state(each["result"])
         table.add_row(
-            each["snapshot"],
-            each["store"],
-            _state(each["result"]),
-            str(each["rows"]),
-            f"{each['seconds']:.1f}",
+            Text(each["snapshot"]), Text(each["store"]), state, str(each["rows"]), seconds
         )
-    console.print(table)
-    for each in view["drills"]:
         if each["message"]:
-            console.print(Text(f"{each['snapshot']}: {each['message']}"))
+            told.append(Text(f"{each['snapshot']}: {each['message']}"))
             if each["hint"]:
-                console.print(Text(f"Hint: {each['hint']}"))
+                told.append(Text(f"Hint: {each['hint']}"))
+    printed(table, *told)
 
 
 def show_installed(view: View) -> None:

@@ -1,14 +1,23 @@
 """What people see of runs: their list, the timeline of one, a replay's verdict."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
+from rich.cells import cell_len
 from rich.console import RenderableType
+from rich.table import Table
 from rich.text import Text
 
-from junmai_svc.service.report import View, printed, shown, table_of
-from junmai_svc.service.story import count, span
+from junmai_svc.service.report import View, printed, room, shown, table_of
+from junmai_svc.service.story import CLOCK_WENT_BACK, count, span
 
 _SHOWN = 40
+SHORT_ID = 12  # the random end of a run's id; its beginning is the time
+_TIME, _ID, _ACTOR = 19, 36, 12
+_MARGINS, _BETWEEN = 2, 3
+_NARROWEST = 8
+# What a timeline's other columns take without its times, with a few words, and with both.
+_NARROW, _WIDE = 50, 80
 _FOUND_STYLES = {"as recorded": "green", "differs": "bold red", "missing": "yellow"}
 _VERDICT_STYLES = {"confirmed": "green", "reproduced": "green", "diverged": "bold red"}
 _GOOD = {"verified", "completed", "switched", "confirmed", "reproduced", "proven"}
@@ -24,14 +33,32 @@ def show_history(view: View) -> None:
     if not view["runs"]:
         printed(*parts, Text("No runs."))
         return
-    table = table_of("started (UTC)", "kind", "status", "database", "actor", "run")
-    for row in view["runs"]:
-        started = (row["started"] or "")[:19].replace("T", " ")
+    printed(*parts, _list(view["runs"]))
+
+
+def _list(rows: Sequence[View]) -> Table:
+    """Runs as a table that fits: else their ids are their ends, and who acted is left out."""
+    kind, status, database = (
+        max(cell_len(row[name] or "") for row in rows) for name in ("kind", "status", "database")
+    )
+    known = _TIME + kind + status
+    has_room = known + database + _ACTOR + _ID + _MARGINS + 5 * _BETWEEN <= room()
+    fits = known + _NARROWEST + SHORT_ID + _MARGINS + 4 * _BETWEEN <= room()
+    columns = ("started (UTC)", "kind", "status", "database", *(("actor",) if has_room else ()))
+    fixed = ("started (UTC)", "kind", "status", "run")
+    table = table_of(*columns, "run", whole=fixed if fits else ())
+    for row in rows:
+        started = (row["started"] or "")[:_TIME].replace("T", " ")
         actor = row["actor"].removeprefix("actor:")
-        status = Text(row["status"], _style(row["status"]))
-        database = Text(row["database"] or "")
-        table.add_row(started, row["kind"], status, database, actor, row["run"])
-    printed(*parts, table)
+        table.add_row(
+            started,
+            row["kind"],
+            Text(row["status"], _style(row["status"])),
+            Text(row["database"] or ""),
+            *((actor,) if has_room else ()),
+            row["run"] if has_room else row["run"][-SHORT_ID:],
+        )
+    return table
 
 
 @shown
@@ -48,13 +75,22 @@ def show_run(view: View) -> None:
         )
         if view.get(key)
     ]
-    head.append(f"Took     {span(timedelta(milliseconds=view['ms']))}")
-    table = table_of("event", "time (UTC)", "after", "step", "what happened")
+    began = view["started"][:_TIME].replace("T", " ")
+    went_back = any(event["after_ms"] < 0 for event in view["events"])
+    doubt = f" ({CLOCK_WENT_BACK})" if went_back else ""
+    took = span(timedelta(milliseconds=view["ms"]))
+    head += [f"Began    {began} UTC", f"Took     {took}{doubt}"]
+    # The times can be done without, as each step says how long after the one before it was.
+    longest = max(cell_len(event["name"]) for event in view["events"])
+    has_room = room() >= _WIDE + longest
+    fits = room() >= _NARROW + longest
+    fixed = ("event", *(("time (UTC)",) if has_room else ()), "after", "step")
+    table = table_of(*fixed, "what happened", whole=fixed if fits else ())
     for event in view["events"]:
-        time = event["time"][:19].replace("T", " ")
+        time = event["time"][:_TIME].replace("T", " ")
         after = "" if event["version"] == 1 else span(timedelta(milliseconds=event["after_ms"]))
-        what = Text(event["text"])
-        table.add_row(str(event["position"]), time, after, event["name"], what)
+        times = (time,) if has_room else ()
+        table.add_row(str(event["position"]), *times, after, event["name"], Text(event["text"]))
     printed(Text("\n".join(head)), table)
 
 

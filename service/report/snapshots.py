@@ -4,7 +4,6 @@ A list fits 80 columns, so what is the same for all is said once: the database a
 stores as numbers with a legend below.
 """
 
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -13,7 +12,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from junmai_svc.service.report import View, aged, down_stores, printed, shown, sized, table_of
+from junmai_svc.service.report import View, aged, down_stores, printed, room, shown, sized, table_of
 
 SHOWN = 20
 SHOWN_COLUMNS = 6
@@ -58,7 +57,7 @@ def _list(rows: Sequence[View], numbers: Mapping[str, str]) -> Table:
     table.padding = (0, 1, 0, 0)
     # Where a name can stand in one line, other columns give way first.
     longest = max(cell_len(row["snapshot"]) for row in rows)
-    table.columns[0].no_wrap = 2 * longest <= shutil.get_terminal_size().columns
+    table.columns[0].no_wrap = 2 * longest <= room()
     for row in rows:
         cells: dict[str, Text | str] = {
             "snapshot": Text(row["snapshot"]),

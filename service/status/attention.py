@@ -11,6 +11,7 @@ from junmai_svc.service.status.phrases import ago, duration, listed, moment
 from junmai_svc.storage.journal.projection import Run
 
 FRESH = timedelta(days=7)  # how long a failed migration is news
+FIRST_LOOK = timedelta(minutes=2)  # how long the first look at a store may take
 _LOST = {
     "failed": "failed",
     "abandoned": "was abandoned",
@@ -49,6 +50,7 @@ def attention(
         *(each for coverage in coverages for each in _of_coverage(coverage, observation)),
         *(each for listing in observation.listings for each in _of_store(listing, observation)),
         *_of_journal(observation),
+        *_of_notifications(observation),
         *(each for job in observation.jobs for each in _of_job(job, coverages, observation.now)),
         *_of_migrations(migrations, observation.now),
     ]
@@ -96,10 +98,9 @@ def _of_coverage(coverage: Coverage, observation: Observation) -> Iterator[Atten
 
 
 def _overdue(coverage: Coverage, now: datetime) -> str:
-    good = coverage.last_good
-    if good is None:
+    if coverage.taken is None:
         return f"There is no good snapshot of {coverage.database} in {coverage.store} at all."
-    old = duration(now - good.snapshot.taken)
+    old = duration(now - coverage.taken)
     due = ", longer than it may be"  # where it may be less than its schedule has it
     if coverage.due is not None and coverage.due <= now:
         due = f"; one was due {ago(coverage.due, now)}"
@@ -152,9 +153,9 @@ def _of_store(listing: Listing, observation: Observation) -> Iterator[Attention]
             store=store,
         )
     elif listing.looked is None and any(store in each.stores for each in observation.databases):
-        yield Attention(
-            Level.WRONG, 4, f"The store {store} has not been looked at yet.", store=store
-        )
+        late = now - observation.started > FIRST_LOOK
+        level = Level.WRONG if late else Level.NOTICE
+        yield Attention(level, 4, f"The store {store} has not been looked at yet.", store=store)
     if listing.unreadable:
         count = len(listing.unreadable)
         yield Attention(
@@ -175,6 +176,17 @@ def _of_journal(observation: Observation) -> Iterator[Attention]:
             0,
             f"The journal can't be used{_because(problem)}",
             "Without it no backup is recorded, and none is taken.",
+        )
+
+
+def _of_notifications(observation: Observation) -> Iterator[Attention]:
+    unsent = observation.unsent
+    if unsent is not None:
+        yield Attention(
+            Level.WRONG,
+            5,
+            f"Notifications can't be sent since {moment(unsent.since)}{_because(unsent.problem)}",
+            "They are kept and tried again. `junmai-svc notify test` tries the addresses.",
         )
 
 

@@ -72,7 +72,8 @@ class Coverage:
     """One database in one store. `history` is oldest first; `due` and `overdue` are moments.
 
     `last_good` is the newest snapshot that was not taken only to undo something and did not fail
-    its proof, `last_proven` the newest proven one. `backup` is the job that takes them.
+    its proof, `last_proven` the newest proven one. `backup` is the job that takes them. `taken` is
+    when the last good one was: as the store lists it, or as the job has told since it was seen.
     """
 
     database: str
@@ -85,6 +86,7 @@ class Coverage:
     overdue: datetime | None
     backup: Job | None
     listing: Listing
+    taken: datetime | None
 
     @property
     def size(self) -> int:
@@ -114,12 +116,12 @@ class Coverage:
     def is_overdue(self, now: datetime) -> bool:
         """True where a snapshot should have been there by now, and the store was seen without."""
         answered = self.listing.looked is not None and self.listing.problem is None
-        seen = answered or bool(self.history)
+        seen = answered or self.taken is not None
         return seen and self.overdue is not None and now > self.overdue
 
     def age(self, now: datetime) -> timedelta | None:
         """How old the last good snapshot is; never negative."""
-        return age_of(self.last_good, now)
+        return max(timedelta(), now - self.taken) if self.taken else None
 
     def proven_age(self, now: datetime) -> timedelta | None:
         """How old the newest proven snapshot is; never negative."""
@@ -166,8 +168,9 @@ def cover(
         )
     )
     good = next((p for p in reversed(history) if _is_good(p)), None)
-    due, overdue = deadlines(watched, good, observation.started)
     job = backup_job(observation.jobs, watched.name, store)
+    taken = _taken(good, job, listing)
+    due, overdue = deadlines(watched, taken, observation.started)
     coverage = Coverage(
         watched.name,
         store,
@@ -179,6 +182,7 @@ def cover(
         overdue,
         job,
         listing,
+        taken,
     )
     return _judged(coverage, observation.now)
 
@@ -193,18 +197,27 @@ def backup_job(jobs: Iterable[Job], database: str, store: str) -> Job | None:
     return min(fitting, key=lambda job: (job.database is None, job.store is None), default=None)
 
 
+def _taken(good: Point | None, job: Job | None, listing: Listing) -> datetime | None:
+    """When the last good one was taken; a success counts where the store was not seen since."""
+    listed = good.snapshot.taken if good is not None else None
+    told = job.succeeded if job is not None else None
+    seen = listing.looked if listing.problem is None else None
+    if told is None or (seen is not None and told < seen):
+        return listed
+    return told if listed is None else max(told, listed)
+
+
 def deadlines(
-    watched: Watched, good: Point | None, started: datetime
+    watched: Watched, taken: datetime | None, started: datetime
 ) -> tuple[datetime | None, datetime | None]:
     """Return when the next snapshot is due and when it is overdue; None for never.
 
-    Where there is none yet, one is due since the daemon started.
+    `taken` is when the last one was. Where there is none yet, one is due since the daemon started.
     """
-    if good is None:
+    if taken is None:
         within = watched.overdue_after or GRACE
         wanted = watched.schedule is not None or watched.overdue_after is not None
         return (started, started + within) if wanted else (None, None)
-    taken = good.snapshot.taken
     due = watched.schedule.next_after(taken) if watched.schedule else None
     if watched.overdue_after is not None:
         return due, taken + watched.overdue_after
@@ -218,8 +231,8 @@ def failed_since(coverage: Coverage) -> Job | None:
     job = coverage.backup
     if job is None or job.outcome is not JobOutcome.FAILED:
         return None
-    good = coverage.last_good
-    later = good is not None and job.finished is not None and good.snapshot.taken > job.finished
+    taken = coverage.taken
+    later = taken is not None and job.finished is not None and taken > job.finished
     return None if later else job
 
 

@@ -42,7 +42,7 @@ class JobOutcome(StrEnum):
 class StoredSnapshot:
     """A snapshot as a store lists it. `size` is of its image, `new_bytes` what the store grew by.
 
-    `new_bytes` is None where nobody knows.
+    `new_bytes` is None where nobody knows; `database` is empty where it is of no configured one.
     """
 
     name: str
@@ -135,10 +135,19 @@ class JournalFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsent:
+    """Since when notifications can't be sent, and why."""
+
+    since: datetime
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """Everything, at one moment. `runs` are newest first, as `fold_runs` returns them.
 
     `started` is when the daemon did, `drill` when it proves snapshots (None: it doesn't).
+    `unsent` is None where messages arrive, or there was none to send.
     """
 
     now: datetime
@@ -151,3 +160,4 @@ class Observation:
     jobs: tuple[Job, ...] = ()
     journal: JournalFacts = JournalFacts()
     drill: Schedule | None = None
+    unsent: Unsent | None = None

@@ -10,17 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
+from junmai_svc.service.printable import printable
 from junmai_svc.service.status import chart as status_chart
 from junmai_svc.service.status import phrases
 from junmai_svc.service.status.chart import Chart, Column
 from junmai_svc.service.status.coverage import Coverage, Point, State
 from junmai_svc.service.status.fold import DatabaseStatus, Status
 from junmai_svc.service.status.observation import Job, JobOutcome
-from junmai_svc.storage.journal.projection import RUNNING, Run
+from junmai_svc.storage.journal.events import RUNNING
+from junmai_svc.storage.journal.projection import Run
 
 LATEST = 10  # snapshots in a table
 MOST = 8  # sentences before the rest is folded away
@@ -203,8 +206,15 @@ def _job_tone(job: Job) -> str:
     return tones.get(job.outcome, State.OVERDUE).value
 
 
+def _finalized(value: Any) -> Any:
+    """Spell out control characters in all but our own markup."""
+    return value if isinstance(value, Markup) else printable(value)
+
+
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, finalize=_finalized
+    )
     environment.filters |= {
         "ago": phrases.ago,
         "coded": _coded,

@@ -11,7 +11,7 @@ from junmai_svc.checks.finding import Report, Verdict
 from junmai_svc.service.backup import Backup
 from junmai_svc.service.context import StoreProblem
 from junmai_svc.service.exits import exit_code
-from junmai_svc.service.migration import Migration, rule_counts
+from junmai_svc.service.migration import DifferencesFoundError, Migration, rule_counts
 from junmai_svc.service.plan import MigrationPlan
 from junmai_svc.service.restore import Restored
 from junmai_svc.service.verify import Verification
@@ -23,17 +23,21 @@ View = dict[str, Any]
 
 
 def error_view(error: ToldError) -> View:
-    """What `--json` prints when a command fails."""
-    return {
+    """What `--json` prints when a command fails; with the findings, where it failed for some."""
+    view: View = {
         "run": None,
         "status": "failed",
         "error": {
             "type": type(error).__name__,
-            "message": error.message,
+            "message": error.shown,
             "hint": error.hint,
             "exit": exit_code(error),
         },
     }
+    if isinstance(error, DifferencesFoundError):
+        view["checks"] = checks_view(error.report)
+        view["findings"] = findings_view(error.report)
+    return view
 
 
 def problems_view(failed: Sequence[StoreProblem]) -> list[View]:
@@ -188,6 +192,8 @@ def restored_view(result: Restored) -> View:
         "target": str(result.target),
         "checksum": result.snapshot.manifest.checksum,
         "pre_restore_snapshot": result.replaced.snapshot,
+        "store": result.snapshot.store,
+        "damaged_copies": problems_view(result.passed_over),
         "set_aside": list(result.replaced.set_aside),
         "violations": _recorded(result.snapshot) or dict(result.examination.violations),
     }

@@ -5,6 +5,7 @@ from typing import Any
 from junmai_svc.checks.proof import Verdict
 from junmai_svc.service.audit.epoch import Recovery
 from junmai_svc.service.audit.keep import Proven, Signing
+from junmai_svc.service.audit.pins import KeptPin
 from junmai_svc.service.audit.verify import Audit
 from junmai_svc.storage.journal.checkpoint import Checkpoint
 from junmai_svc.storage.journal.encoding import to_base64
@@ -16,19 +17,27 @@ def audit_view(audit: Audit) -> View:
     """The verdicts on a journal."""
     return {
         "run": None,
-        "status": "passed" if audit.passed else "findings",
+        "status": audit.status,
         "journal": audit.journal_id,
         "size": audit.size,
         "root": to_base64(audit.root),
         "verdicts": [_verdict_view(verdict) for verdict in audit.verdicts],
         "unreachable": [{"store": d.store, "problem": d.problem.message} for d in audit.down],
+        "pin": _pin_view(audit.pin),
     }
+
+
+def _pin_view(pin: KeptPin | None) -> View | None:
+    if pin is None:
+        return None
+    return {"file": str(pin.path), "status": pin.status, "size": pin.size, "before": pin.before}
 
 
 def _verdict_view(verdict: Verdict) -> View:
     return {
         "verdict": verdict.question.value,
         "answer": verdict.answer.value,
+        "extent": verdict.extent or None,
         "position": verdict.position,
         "total": verdict.total,
         "findings": [
@@ -54,7 +63,12 @@ def signing_view(signed: Signing) -> View:
         "checkpoint": signed.text,
         "key": signed.key,
         "published": [
-            {"store": each.store, "size": each.size, "added": each.added}
+            {
+                "store": each.store,
+                "size": each.size,
+                "added": each.added,
+                "mended": each.mended,
+            }
             for each in signed.published
         ],
         "problems": [

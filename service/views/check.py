@@ -30,7 +30,7 @@ def repair_view(repaired: Repaired) -> View:
         "found_blocks": mended.found,
         "lost_blocks": mended.lost,
         "new_maps": mended.maps,
-        "quarantined": list(mended.quarantined),
+        "quarantined": [*repaired.aside, *mended.quarantined],
         "put_back": [*repaired.put_back, *mended.rebuilt],
     }
 

@@ -66,5 +66,5 @@ def replayed_view(replayed: Replayed) -> View:
 
 
 def milliseconds(span: timedelta) -> int:
-    """A length of time in whole milliseconds; 0 where a clock was set back meanwhile."""
-    return max(0, round(span.total_seconds() * 1000))
+    """A length of time in whole milliseconds; less than 0 where a clock was set back meanwhile."""
+    return round(span.total_seconds() * 1000)

@@ -50,6 +50,7 @@ def _listed(listed: Listed) -> View:
                 "new_bytes": copy.snapshot.manifest.new_bytes,
                 "held": copy.held,
                 "damaged": copy.damaged,
+                "proven": copy.proven.isoformat() if copy.proven else None,
             }
             for copy in listed.copies
         ],

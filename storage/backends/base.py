@@ -157,6 +157,7 @@ class Backend(Protocol):
 
         Raises:
             NotFoundError: there is no such bucket.
+            IntegrityError: something hides what is under this prefix.
         """
         ...
 
@@ -191,6 +192,17 @@ class Backend(Protocol):
         Raises:
             NotFoundError: there is no source; after an interrupt it may have been replaced already.
             RetainedError: what is there is locked and can't be replaced; nothing was done.
+        """
+        ...
+
+    def retain(self, name: str, until: datetime, *, enough: datetime) -> datetime:
+        """Keep an object locked until a time, unless it is until `enough` anyway (both UTC).
+
+        Returns until when it is locked, as far as `object_lock` is among the capabilities; it means
+        nothing elsewhere. No lock is ever made shorter.
+
+        Raises:
+            NotFoundError: there is none of that name.
         """
         ...
 

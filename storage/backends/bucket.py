@@ -217,6 +217,26 @@ class BucketBackend:
             self._connection.call("delete_object", doing, Key=new, VersionId=_version(before))
         self._remove_renamed(old, version, doing)
 
+    def retain(self, name: str, until: datetime, *, enough: datetime) -> datetime:
+        """Lock the version that is there for longer, in its mode; see `Backend.retain`."""
+        if not self._seen.object_lock:
+            self.stat(name)
+            return until
+        doing = f"lock {name} in {self.url}"
+        key = self._key(name)
+        found = self._head(key, doing)
+        if found is None:
+            raise _missing(name, self.url)
+        before = _retained(found)
+        if before is not None and before >= enough:
+            return before
+        mode = found.get("ObjectLockMode") or self._options.lock_mode
+        retention = {"Mode": mode, "RetainUntilDate": until}
+        version = _version(found)
+        which = {"Key": key, "VersionId": version} if version else {"Key": key}
+        self._connection.call("put_object_retention", doing, Retention=retention, **which)
+        return until
+
     def sweep(self, before: datetime) -> int:
         """Abort uploads in parts that were begun before a time; see `Backend.sweep`."""
         doing = f"sweep {self.url}"

@@ -150,13 +150,21 @@ class LocalBackend:
             return _stat(name, self._existing(name)[1])
 
     def list(self, prefix: str = "") -> Iterator[Stat]:
-        """Yield objects in order, holding one folder's names at a time; see `Backend.list`."""
+        """Yield objects in order, holding one folder's names at a time; see `Backend.list`.
+
+        A link hides what should be there, so it is listed by its name, and whoever reads it is
+        told. In a listing of everything links are passed over: they may be anybody's.
+
+        Raises:
+            IntegrityError: the prefix leads through a link.
+        """
         parts = check_prefix(prefix).split("/")[:-1]
         with translated(f"list the objects of {self.url}"):
             folder = self.folder.joinpath(*map(to_file_name, parts))
             if self._linked(folder):
-                return
-            yield from _walk(folder, "".join(f"{part}/" for part in parts), prefix)
+                raise self._link("/".join(parts))
+            names = "".join(f"{part}/" for part in parts)
+            yield from _walk(folder, names, prefix)
 
     def delete(self, name: str, *, despite_retention: bool = False) -> None:
         """Remove an object durably; see `Backend.delete`. Folders stay, as somebody may put."""
@@ -202,6 +210,12 @@ class LocalBackend:
             switch_in(old, final)
             sync_folder(old.parent)
 
+    def retain(self, name: str, until: datetime, *, enough: datetime) -> datetime:
+        """Do nothing but look; see `Backend.retain`. There are no locks here."""
+        del enough
+        self.stat(name)
+        return until
+
     def sweep(self, before: datetime) -> int:
         """Remove staged files that were last written before a time; see `Backend.sweep`."""
         removed = 0
@@ -239,10 +253,7 @@ class LocalBackend:
         """The path of a name, free of links and no folder."""
         path = self.folder.joinpath(*map(to_file_name, check_name(name).split("/")))
         if self._linked(path):
-            raise IntegrityError(
-                f"{name} in {self.url} is, or lies behind, a link to somewhere else",
-                "Links are not followed in a store: put the real thing in its place.",
-            )
+            raise self._link(name)
         if path.is_dir():
             raise UsageError(
                 f"{name} can't be put in {self.url}: it is a folder of other objects",
@@ -277,6 +288,12 @@ class LocalBackend:
         if found is None:
             raise NotFoundError(f"{name} is not in {self.url}", "Check the store's address.")
         return found
+
+    def _link(self, name: str) -> IntegrityError:
+        return IntegrityError(
+            f"{name} in {self.url} is, or lies behind, a link to somewhere else",
+            "Links are not followed in a store: put the real thing in its place.",
+        )
 
     def _linked(self, path: Path) -> bool:
         """Whether a path or a folder on the way to it, below the backend's, is a link."""
@@ -329,9 +346,10 @@ def _walk(folder: Path, names: str, prefix: str) -> Iterator[Stat]:
                 name = f"{names}{from_file_name(entry.name) or '/'}"
                 with suppress(FileNotFoundError):  # deleted meanwhile
                     facts = entry.stat(follow_symlinks=False)
-                    if is_name(name) and not _is_link(facts):
+                    if is_name(name):
                         # In a longer name a folder sorts with its slash: a-b, a/b, a0.
-                        found[f"{name}/" if stat.S_ISDIR(facts.st_mode) else name] = facts
+                        is_folder = stat.S_ISDIR(facts.st_mode) and not _is_link(facts)
+                        found[f"{name}/" if is_folder else name] = facts
     except (FileNotFoundError, NotADirectoryError):  # not there yet, or not any more
         return
     for name, facts in sorted(found.items()):
@@ -339,8 +357,12 @@ def _walk(folder: Path, names: str, prefix: str) -> Iterator[Stat]:
             if name.startswith(prefix) or prefix.startswith(name):
                 folder_name = to_file_name(name.removeprefix(names).removesuffix("/"))
                 yield from _walk(folder / folder_name, name, prefix)
-        elif name.startswith(prefix) and stat.S_ISREG(facts.st_mode):
+        elif name.startswith(prefix) and (stat.S_ISREG(facts.st_mode) or _hides(facts, prefix)):
             yield _stat(name, facts)
+
+
+def _hides(facts: os.stat_result, prefix: str) -> bool:
+    return bool(prefix) and _is_link(facts)
 
 
 def _is_link(facts: os.stat_result) -> bool:

@@ -1,6 +1,7 @@
 """Foreign errors of SQLite and the operating system, translated once into this project's tree."""
 
 import errno
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,14 +72,45 @@ def from_sqlite(error: Exception, doing: str, path: Path | str) -> ToldError:
         return stopped
     name = str(getattr(error, "sqlite_errorname", "") or "")
     text = str(error).lower()
+    kept = without_values(str(error), name)
     if name.startswith(("SQLITE_READONLY_R", "SQLITE_CANTOPEN")) and _hot_journal(path):
         name = "HOT_JOURNAL"
     for prefixes, words, kind, what, hint in _SQLITE:
         if name.startswith(prefixes) or any(word in text for word in words):
-            return kind(f"Can't {doing} {path}: {what.format(error)}", hint)
+            told, shown = (f"Can't {doing} {path}: {what.format(each)}" for each in (kept, error))
+            return kind(told, hint, shown=shown)
     return MigrationFailedError(
-        f"Can't {doing} {path}: {error}", "Nothing was published; see the log for details."
+        f"Can't {doing} {path}: {kept}",
+        "Nothing was published; see the log for details.",
+        shown=f"Can't {doing} {path}: {error}",
     )
+
+
+def without_values(text: str, name: str = "") -> str:
+    """Return what SQLite says without what it may quote of a row. Pure.
+
+    `name` is that of its result code. Its own messages name tables, columns and constraints; those
+    of functions and of RAISE, which come while rows are read, may say anything, and so are kept
+    only where they are known to speak of the schema.
+    """
+    if text.startswith("Could not decode"):
+        return _UNDECODED.sub("", text)
+    if name in _OF_FUNCTIONS and not text.startswith(_OF_SCHEMA):
+        return f"an expression failed on a row ({name})"
+    return _ROWID.sub("Rowid", text)
+
+
+_OF_FUNCTIONS = {"SQLITE_ERROR", "SQLITE_CONSTRAINT_TRIGGER", "SQLITE_CONSTRAINT_FUNCTION"}
+_OF_SCHEMA = (
+    *("no such ", "near ", "unrecognized token", "incomplete input", "unsupported file format"),
+    *("table ", "index ", "view ", "trigger ", "duplicate column", "there is already ", "too many"),
+    *("cannot ", "unable to ", "error in ", "foreign key mismatch", "no query solution"),
+    *("malformed JSON", "integer overflow", "Expression tree ", "parser stack overflow"),
+    *("non-deterministic ", "generated column", "database ", "unknown database ", "AUTOINCREMENT "),
+    "attached databases ",
+)
+_ROWID = re.compile(r"\bRowid -?\d+")
+_UNDECODED = re.compile(r" with text .*", re.DOTALL)
 
 
 # Names of SQLite's result codes, words of its messages, then what becomes of them; first hit wins.

@@ -1,11 +1,11 @@
 """What a journal and a store's mirror of it have in common, and where they part.
 
 Cheap where nothing happened: the journal remembers the tree that the store held, and only what came
-since is hashed. Where the store holds something else, or somebody touched the journal's schema, all
+since is hashed. Where somebody touched the journal's schema, and once a day in any case, all of the
 entries are hashed anew; where the roots differ, the entries are compared one by one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from junmai_svc.storage.errors import IntegrityError
@@ -15,8 +15,8 @@ from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.keys import VerifierKey
 from junmai_svc.storage.journal.merkle import frontier_append, frontier_root, leaf_hash
 from junmai_svc.storage.journal.mirror import Mirror
-from junmai_svc.storage.journal.published import Published, is_untouched
-from junmai_svc.storage.journal.stored import Pair, pairs, proven, tree_of
+from junmai_svc.storage.journal.published import Published, is_believed
+from junmai_svc.storage.journal.stored import NO_PAIR, Pair, pairs, proven, tree_of
 
 RECOVER_HINT = (
     "Nothing was changed. Look closer with `junmai-svc audit verify`; a journal that lost its end"
@@ -30,10 +30,14 @@ LOST_HINT = (
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """The beginning that a journal and a store share: its size and frontier."""
+    """The beginning that a journal and a store share: its size and frontier.
+
+    `hashed` is when all of its entries were last hashed, in seconds since 1970.
+    """
 
     size: int
     frontier: tuple[bytes, ...]
+    hashed: int
 
 
 def common_beginning(
@@ -42,10 +46,13 @@ def common_beginning(
     trusted: Iterable[VerifierKey],
     size: int,
     remembered: Published | None,
+    now: int,
     *,
     accepting: bool = False,
 ) -> Common:
     """Return what a store holds, which is the beginning of the journal of `size` events.
+
+    `now` is in seconds since 1970.
 
     Raises:
         DivergedError: it is not, or the store has less than it had.
@@ -58,7 +65,7 @@ def common_beginning(
         if before or (not accepting and mirror.sizes()):
             message = f"{mirror.url} holds no checkpoint; {before:,} events were published there"
             raise DivergedError("EMPTIED", 0, message, LOST_HINT)
-        return Common(0, ())
+        return Common(0, (), now)
     where = f"the checkpoint in {mirror.url}"
     held = open_checkpoint(signed, trusted, journal_id=journal.journal_id, where=where)
     if held.size < before:
@@ -66,10 +73,25 @@ def common_beginning(
         raise DivergedError("ROLLED BACK", held.size, message, LOST_HINT)
     if held.size > size:
         raise _shorter(journal, mirror, held, size)
-    frontier = _frontier(journal, held.size, remembered)
-    if frontier_root(frontier) != held.root:
+    return require_beginning(journal, mirror, held, remembered, now)
+
+
+def require_beginning(
+    journal: Journal, mirror: Mirror, held: Checkpoint, remembered: Published | None, now: int
+) -> Common:
+    """Return what a store holds, which is the beginning of a journal that is no shorter.
+
+    `now` is in seconds since 1970.
+
+    Raises:
+        DivergedError: it is not.
+        IntegrityError: the entries in the store are not those of its checkpoint.
+        JunmaiError: one of them can't be read.
+    """
+    common = _common(journal, held.size, remembered, now)
+    if frontier_root(common.frontier) != held.root:
         raise _differing(journal, mirror, held, held.size)
-    return Common(held.size, frontier)
+    return common
 
 
 def grown_frontier(
@@ -82,40 +104,71 @@ def grown_frontier(
 
 
 def first_difference(
-    ours: Iterable[list[Pair]], mirror: Mirror, size: int
+    ours: Iterable[list[Pair]], mirror: Mirror, size: int, begin: int = 0
 ) -> tuple[str, int] | None:
-    """Return how and where the first of `size` entries differs from the store's, None if none does.
+    """Return how and where the first of some entries differs from the store's, None if none does.
+
+    `ours` are those from `begin` up to `size`. One of ours that is missing counts as MISSING.
 
     Raises:
         JunmaiError: one of them can't be read.
     """
-    position = 0
-    stored = (entry for entries in mirror.entries(0, size) for entry in entries)
+    return next(differences(ours, mirror, size, begin), None)
+
+
+def differences(
+    ours: Iterable[list[Pair]], mirror: Mirror, size: int, begin: int = 0
+) -> Iterator[tuple[str, int]]:
+    """Yield how and where each entry differs from the store's; see `first_difference`.
+
+    Raises:
+        JunmaiError: one of them can't be read.
+    """
+    position = begin
+    stored = (entry for entries in mirror.entries(begin, size) for entry in entries)
     for step in ours:
-        for (entry, hash_), theirs in zip(step, stored, strict=False):
-            if entry != theirs:
-                return ("EDITED" if leaf_hash(entry) != hash_ else "REWRITTEN"), position
-            if leaf_hash(entry) != hash_:
-                return "EDITED", position
+        for pair, theirs in zip(step, stored, strict=False):
+            entry, hash_ = pair
+            if pair == NO_PAIR:
+                yield "MISSING", position
+            elif leaf_hash(entry) != hash_:
+                yield "EDITED", position
+            elif entry != theirs:
+                yield "REWRITTEN", position
             position += 1
-    return None
 
 
-def _frontier(journal: Journal, size: int, remembered: Published | None) -> tuple[bytes, ...]:
-    if remembered is None or not is_untouched(journal, remembered):
-        return tree_of(journal, size).frontier
+def _common(journal: Journal, size: int, remembered: Published | None, now: int) -> Common:
+    is_known = remembered is not None and remembered.size <= size
+    if remembered is None or not is_known or not is_believed(journal, remembered, now):
+        return Common(size, tree_of(journal, size).frontier, now)
     leaves = (leaf for step in proven(journal, remembered.size, size) for _, leaf in step)
-    return grown_frontier(remembered.frontier, remembered.size, leaves)
+    frontier = grown_frontier(remembered.frontier, remembered.size, leaves)
+    return Common(size, frontier, remembered.hashed)
 
 
-def _shorter(journal: Journal, mirror: Mirror, held: Checkpoint, size: int) -> IntegrityError:
+def went_another_way(
+    journal: Journal, mirror: Mirror, held: Checkpoint, size: int
+) -> DivergedError | None:
+    """Return how a journal of `size` events differs from a store that holds more, if it does.
+
+    Raises:
+        JunmaiError: one of them can't be read.
+    """
     found = first_difference(pairs(journal, 0, size), mirror, size)
-    if found is not None:
-        verdict = "EDITED" if found[0] == "EDITED" else "FORKED"
-        message = (
-            f"{journal.path} went on otherwise than {mirror.url}, which holds {held.size:,} events"
-        )
-        return DivergedError(verdict, found[1], message, RECOVER_HINT)
+    if found is None:
+        return None
+    verdict = "EDITED" if found[0] == "EDITED" else "FORKED"
+    message = (
+        f"{journal.path} went on otherwise than {mirror.url}, which holds {held.size:,} events"
+    )
+    return DivergedError(verdict, found[1], message, RECOVER_HINT)
+
+
+def _shorter(journal: Journal, mirror: Mirror, held: Checkpoint, size: int) -> DivergedError:
+    parted = went_another_way(journal, mirror, held, size)
+    if parted is not None:
+        return parted
     message = f"{journal.path} has {size:,} events, {mirror.url} has {held.size:,}"
     return DivergedError("TRUNCATED", size, message, RECOVER_HINT)
 

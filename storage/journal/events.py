@@ -85,6 +85,11 @@ STARTS: Mapping[str, EventKind] = {
 OPERATIONS: tuple[str, ...] = tuple(
     dict.fromkeys(kind.category for kind in CATALOGUE.values() if kind.role is Role.TERMINAL)
 )
+# What a run's status may be: how it ended, or that it has not.
+ENDINGS: tuple[str, ...] = tuple(
+    dict.fromkeys(kind.name for kind in CATALOGUE.values() if kind.role is Role.TERMINAL)
+)
+RUNNING = "running"
 _BY_STEM = {kind.type.rpartition(".v")[0]: kind for kind in CATALOGUE.values()}
 
 

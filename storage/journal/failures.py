@@ -62,6 +62,11 @@ class DivergedError(IntegrityError):
         self.verdict = verdict
         self.position = position
 
+    @property
+    def is_of_store(self) -> bool:
+        """True where the store lost what it had, and the journal is whole as far as it tells."""
+        return self.verdict in {"ROLLED BACK", "EMPTIED"}
+
 
 @contextmanager
 def translated(doing: str, path: Path) -> Iterator[None]:

@@ -19,7 +19,7 @@ from junmai_svc.storage.journal.projection import SNAPSHOT_NAMED
 from junmai_svc.storage.journal.soundness import PROOFS
 
 # Raised whenever equal events come to give other rows: kept ones are then built anew.
-FOLD = 2
+FOLD = 3
 
 RUNS = "run"
 SNAPSHOTS = "snapshot"
@@ -125,9 +125,17 @@ def _ended(event: Event, category: str, name: str, run: Row, row_of: RowOf) -> l
     message = _text(event, "message") or _text(event, "error")
     ended = run | {"status": name, "ended": time_text(event.time), "message": message}
     found: list[Change] = [(RUNS, event.stream, ended)]
-    if name == PROOFS.get(category) and run["subject"] is not None:
-        proven = {"time": time_text(event.time), "run": event.stream, "position": event.position}
-        found.append((PROVEN, run["subject"], proven))
+    # A restore may have taken another store's copy, as that of the first one was damaged.
+    store = address_from(run["folder"], event.data.get("store")) or run["store"]
+    if name == PROOFS.get(category) and run["subject"] is not None and store is not None:
+        proven = {
+            "snapshot": run["subject"],
+            "store": store,
+            "time": time_text(event.time),
+            "run": event.stream,
+            "position": event.position,
+        }
+        found.append((PROVEN, snapshot_key(store, run["subject"]), proven))
     # It died between the manifest and its event.
     if name == "abandoned" and category == "backup" and event.data.get("found") == "complete":
         stored = _stored(event, run)

@@ -4,6 +4,7 @@ What is acknowledged stays: each append is one transaction, on disk when it retu
 taken under SQLite's write lock, so they have no gaps and never fork, whoever appends at once.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -19,8 +20,14 @@ from junmai_svc.storage.journal import entry, events, merkle, tables
 from junmai_svc.storage.journal.entry import Event, NewEvent
 from junmai_svc.storage.journal.failures import translated
 from junmai_svc.storage.journal.folding import Row, folded
-from junmai_svc.storage.journal.keyring import first_key
-from junmai_svc.storage.journal.opening import open_database
+from junmai_svc.storage.journal.keyring import (
+    first_key,
+    key_path,
+    load_key,
+    require_none_lost,
+)
+from junmai_svc.storage.journal.keys import VerifierKey
+from junmai_svc.storage.journal.opening import open_database, recognised
 from junmai_svc.storage.journal.projected import Projected
 from junmai_svc.storage.journal.reading import PAGE, Head, Reader, journal_id_of
 from junmai_svc.storage.journal.uuid7 import uuid7
@@ -88,18 +95,21 @@ class Journal:
 
         Raises:
             NotFoundError: there is no journal and `create` is false, or no folder for it.
-            IntegrityError: the file is no journal, is damaged, or of a newer format.
+            IntegrityError: the file is no journal, is damaged, or of a newer format; or there is
+                none, and the key of one that was there.
             LockedError, AccessDeniedError, NoSpaceError, StorageUnavailableError: it can't be used.
         """
+        begun: list[VerifierKey] = []
 
         def begin(database: peewee.SqliteDatabase) -> None:
             journal_id = uuid7()
             fresh = cls(path, database, journal_id, _pseudonym(journal_id, actor), clock)
             head = tables.bound_to(database).head
             head.insert(journal_id=journal_id, size=0, frontier=b"").execute()
+            begun.append(first_key(path, journal_id).verifier)
             data = {
                 "journal": journal_id,
-                "public_key": str(first_key(path, journal_id).verifier),
+                "public_key": str(begun[0]),
                 "tool": tool_version,
                 "continues": continues,
             }
@@ -109,6 +119,10 @@ class Journal:
 
         path = path.absolute()
         with translated("open", path):
+            # In this order: of a journal that is just begun the key has its name last.
+            lost = create and os.path.lexists(key_path(path))
+            if lost and not recognised(path, busy_seconds):
+                require_none_lost(path)
             database = open_database(
                 path, begin=begin if create else None, busy_seconds=busy_seconds
             )
@@ -116,6 +130,8 @@ class Journal:
                 journal_id = journal_id_of(database, path)
                 journal = cls(path, database, journal_id, _pseudonym(journal_id, actor), clock)
                 journal._require_opened()
+                if begun:
+                    load_key(path, journal_id, begun[0])
             except BaseException:
                 database.close()
                 raise
@@ -258,6 +274,10 @@ class Journal:
         """
         with self._using("rebuild the projection of"), self._database.atomic():
             return self._projected.rebuild(self.read(), self._reader.head().size)
+
+    def now(self) -> datetime:
+        """Return the time as the journal's clock shows it."""
+        return self._clock()
 
     @contextmanager
     def within(self, doing: str, *, writing: bool) -> Iterator[peewee.SqliteDatabase]:

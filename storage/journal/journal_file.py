@@ -17,8 +17,9 @@ from junmai_svc.storage.journal.failures import DAMAGED_HINT, translated
 from junmai_svc.storage.journal.journal import BUSY_SECONDS
 from junmai_svc.storage.journal.keyring import KeyHistory, key_history
 from junmai_svc.storage.journal.merkle import frontier_from, frontier_root
-from junmai_svc.storage.journal.opening import examining
-from junmai_svc.storage.journal.stored import Pair
+from junmai_svc.storage.journal.opening import examining, recognised
+from junmai_svc.storage.journal.projected import HEAD
+from junmai_svc.storage.journal.stored import NO_PAIR, Pair
 from junmai_svc.storage.journal.tables import differing_triggers
 from junmai_svc.storage.journal.upcasting import upcast
 
@@ -27,7 +28,8 @@ _ALL = """
     ORDER BY position"""
 _OWN = "SELECT position, entry FROM event WHERE stream = ? ORDER BY version"
 _PAIRS = """
-    SELECT entry, leaf_hash FROM event WHERE position >= ? AND position < ? ORDER BY position"""
+    SELECT position, entry, leaf_hash FROM event WHERE position >= ? AND position < ?"""
+_ROWS = "SELECT name, key, value FROM projection"
 _TABLES = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?"
 
 
@@ -45,15 +47,23 @@ class JournalFile:
 
     def published(self) -> dict[str, int]:
         """Return how much was published to each store, as the journal remembers it."""
-        if not self._connection.execute(_TABLES, ("published",)).fetchone()[0]:
+        if not self._has("published"):
             return {}
         return dict(self._connection.execute("SELECT store, size FROM published"))
 
-    def keys(self) -> KeyHistory:
-        """Return the journal's keys, as far as its own entries can be read."""
+    def projection(self, size: int) -> dict[tuple[str, str], str] | None:
+        """Return the kept rows by name and key; None where they are not of so many events."""
+        rows = self._connection.execute(_ROWS) if self._has("projection") else ()
+        found = {(name, key): value for name, key, value in rows}
+        return found if found.pop(HEAD, None) == str(size) else None
+
+    def keys(self, below: int | None = None) -> KeyHistory:
+        """Return the journal's keys, as far as its own entries can be read; or those by a size."""
         own: list[Event] = []
         stream = f"journal/{self.journal_id}"
         for position, entry in self._connection.execute(_OWN, (stream,)):
+            if below is not None and position >= below:
+                continue
             try:
                 event = decode(entry, journal_id=self.journal_id, path=self.path, position=position)
             except IntegrityError:
@@ -72,6 +82,9 @@ class JournalFile:
             return size, None
         return size, frontier_root(frontier) if len(frontier) == size.bit_count() else None
 
+    def _has(self, table: str) -> bool:
+        return bool(self._connection.execute(_TABLES, (table,)).fetchone()[0])
+
     def examine(self, wanted: Iterable[int], *, fold: bool) -> Examination:
         """Look at every entry as of now; from here on the file is read as of the same moment."""
         self._connection.execute("BEGIN")
@@ -82,11 +95,22 @@ class JournalFile:
         return found
 
     def pairs(self, begin: int, end: int) -> Iterator[list[Pair]]:
-        """Give entry and stored leaf hash of some positions, in lists."""
+        """Give entry and stored leaf hash of some positions, in lists; NO_PAIR for missing ones."""
         while begin < end:
             upto = min(begin + STEP, end)
-            yield self._connection.execute(_PAIRS, (begin, upto)).fetchall()
+            found = {row[0]: row[1:] for row in self._connection.execute(_PAIRS, (begin, upto))}
+            yield [found.get(position, NO_PAIR) for position in range(begin, upto)]
             begin = upto
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether there is a journal; an empty file, such as a dead run leaves, is none.
+
+    Raises:
+        JunmaiError: as `looking_at`.
+    """
+    with translated("read", path):
+        return path.exists() and recognised(path.absolute(), BUSY_SECONDS)
 
 
 @contextmanager

@@ -6,12 +6,13 @@ come to trust those that followed. A rotation without the earlier key's signatur
 there was none) says so and carries no trust.
 """
 
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from junmai_svc.storage.errors import IntegrityError, NotFoundError, UsageError
+from junmai_svc.storage.errors import IntegrityError, JunmaiError, NotFoundError, UsageError
 from junmai_svc.storage.journal.checkpoint import origin_of
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.events import event_type
@@ -48,21 +49,52 @@ def key_path(journal_path: Path) -> Path:
     return journal_path.with_name(journal_path.name + KEY_SUFFIX)
 
 
+def next_key_path(journal_path: Path) -> Path:
+    """Return where a key is until the event that names it is on record."""
+    return journal_path.with_name(journal_path.name + NEXT_SUFFIX)
+
+
+def require_none_lost(journal_path: Path) -> None:
+    """Refuse to begin a journal where the key of another one lies: that one is gone.
+
+    A new one in its place would look as if nothing had ever been recorded.
+
+    Raises:
+        IntegrityError: a key lies there.
+    """
+    path = key_path(journal_path)
+    if os.path.lexists(path):
+        raise IntegrityError(
+            f"The journal {journal_path} is gone: its signing key is still there, in {path}",
+            "`junmai-svc audit recover` makes it anew from a store, event for event. To begin a new"
+            " one instead, put the key away.",
+        )
+
+
 def first_key(journal_path: Path, journal_id: str) -> SigningKey:
     """Return the key of a journal that is being begun, made durably.
 
-    A key that lies there is another journal's, which is gone; it is kept under its key id.
+    `load_key` gives it its name once event 0 is on record: a key that has it belongs to a journal
+    that there was.
 
     Raises:
+        IntegrityError: as `require_none_lost`.
         JunmaiError: as `open_key_file`.
-        OSError: what lies there can't be kept.
+        OSError: what a dead run left can't be removed.
     """
-    path = key_path(journal_path)
+    require_none_lost(journal_path)
+    following = next_key_path(journal_path)
+    following.unlink(missing_ok=True)  # of a run that died before its journal was there
+    return open_key_file(following, origin_of(journal_id), create=True)
+
+
+def key_beside(journal_path: Path, journal_id: str) -> list[VerifierKey]:
+    """Return the public half of the key that lies beside a journal, where it is of that journal."""
     try:
-        return open_key_file(path, origin_of(journal_id), create=True)
-    except IntegrityError:
-        keep_aside(path)
-    return open_key_file(path, origin_of(journal_id), create=True)
+        key = open_key_file(key_path(journal_path), origin_of(journal_id), create=False)
+    except JunmaiError:
+        return []
+    return [key.verifier]
 
 
 def keep_aside(path: Path) -> Path:
@@ -101,16 +133,17 @@ def key_history(journal_id: str, events: Iterable[Event]) -> KeyHistory:
 def load_key(journal_path: Path, journal_id: str, current: VerifierKey) -> SigningKey:
     """Return the signing key whose public half the journal names last.
 
-    A rotation that was recorded and cut short before its key got its name is finished.
+    A key that was recorded, and whose run was cut short before it got its name, gets it now.
 
     Raises:
         NotFoundError, AccessDeniedError, IntegrityError: the key is not there, or another one is.
         OSError: the key of a rotation can't get its name.
     """
     path = key_path(journal_path)
-    following = journal_path.with_name(journal_path.name + NEXT_SUFFIX)
+    following = next_key_path(journal_path)
     if following.exists():
-        with suppress(IntegrityError):  # what lies there is no key of this journal
+        # What lies there is no key of this journal, or another process just gave it its name.
+        with suppress(IntegrityError, NotFoundError, FileNotFoundError):
             key = open_key_file(following, origin_of(journal_id), create=False)
             if key.verifier == current:
                 following.replace(path)

@@ -86,19 +86,13 @@ def partial_tiles(size: int) -> list[Tile]:
     ]
 
 
-def superseded(old: int, new: int) -> list[Bundle | Tile]:
-    """Return the partial bundles and tiles of the old size whose hashes wider ones hold by now.
-
-    Who reads them with a checkpoint of the old size finds them gone; a checkpoint of the new size
-    has the wider ones. C2SP tlog-tiles lets them go only once the full tile is there.
-    """
-    bundles = [Bundle(old // WIDTH, old % WIDTH)] if old % WIDTH and new > old else []
-    tiles = [
-        tile
-        for tile in partial_tiles(old)
-        if hashes_at(tile.level, new) > hashes_at(tile.level, old)
-    ]
-    return [*bundles, *tiles]
+def is_superseded(path: str, size: int) -> bool:
+    """Tell whether a path is that of a partial bundle or tile which is full in a tree of `size`."""
+    parsed = parse_path(path)
+    if parsed is None or parsed.width == WIDTH:
+        return False
+    level = parsed.level if isinstance(parsed, Tile) else 0
+    return parsed.index < hashes_at(level, size) // WIDTH
 
 
 def hashes_at(level: int, size: int) -> int:

@@ -7,7 +7,7 @@ from it.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from junmai_svc.storage.backends.base import Backend
 from junmai_svc.storage.errors import NotFoundError
@@ -23,6 +23,7 @@ FOLDER = "journal"
 ROTATION_SUFFIX = ".rotation"
 
 _LARGEST_BUNDLE = WIDTH * (MAX_BYTES + 2) + (1 << 16)
+_AGAIN = 3
 _NUMBERED = re.compile(r"[0-9]{20}")
 
 
@@ -125,13 +126,25 @@ class Mirror:
         except NotFoundError:
             return None
 
+    def holds_wider(self, part: Bundle | Tile) -> bool:
+        """Tell whether a wider bundle or tile has taken the place of a partial one.
+
+        Raises:
+            JunmaiError: the store can't be listed.
+        """
+        # Who publishes puts the wider one first: a listing may miss both once, not several times.
+        return part.width < WIDTH and any(self._wider_than(part) for _attempt in range(_AGAIN))
+
     def _wider(self, bundle: Bundle) -> Bundle | None:
-        full = Bundle(bundle.index)
-        prefix = self.name(f"{full.path}.p/")
-        names = [found.name.removeprefix(prefix) for found in self.backend.list(prefix)]
+        width = self._wider_than(bundle)
+        return None if width is None else Bundle(bundle.index, width)
+
+    def _wider_than(self, part: Bundle | Tile) -> int | None:
+        full = self.name(replace(part, width=WIDTH).path)
+        names = [found.name.removeprefix(f"{full}.p/") for found in self.backend.list(f"{full}.p/")]
         widths = [int(name) for name in names if re.fullmatch(r"[1-9][0-9]{0,2}", name)]
-        wider = min((width for width in widths if bundle.width < width < WIDTH), default=None)
+        wider = min((width for width in widths if part.width < width < WIDTH), default=None)
         if wider is not None:
-            return Bundle(bundle.index, wider)
-        stored = list(self.backend.list(self.name(full.path)))
-        return full if any(found.name == self.name(full.path) for found in stored) else None
+            return wider
+        stored = list(self.backend.list(full))
+        return WIDTH if any(found.name == full for found in stored) else None

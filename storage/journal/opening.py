@@ -50,7 +50,7 @@ def open_database(
         IntegrityError: the file is something else, damaged, of a newer format, or lost a trigger.
         sqlite3.Error, peewee.PeeweeException: SQLite refuses.
     """
-    exists = _recognised(path, busy_seconds)
+    exists = recognised(path, busy_seconds)
     if not exists and begin is None:
         raise NotFoundError(f"There is no journal in {path}", _NO_JOURNAL_HINT)
     database = peewee.SqliteDatabase(
@@ -90,14 +90,20 @@ def examining(path: Path, busy_seconds: float) -> Iterator[sqlite3.Connection]:
         IntegrityError: the file is something else, or of a newer format.
         sqlite3.Error: SQLite can't read it.
     """
-    if not _recognised(path, busy_seconds):
+    if not recognised(path, busy_seconds):
         raise NotFoundError(f"There is no journal in {path}", _NO_JOURNAL_HINT)
     with _reading(path, busy_seconds) as connection:
         yield connection
 
 
-def _recognised(path: Path, busy_seconds: float) -> bool:
-    """Tell whether a file is a journal, leaving one that is not as it is."""
+def recognised(path: Path, busy_seconds: float) -> bool:
+    """Tell whether a file is a journal, leaving it as it is; an empty database is none yet.
+
+    Raises:
+        NotFoundError: its folder is not there.
+        IntegrityError: the file is something else, or of a newer format.
+        sqlite3.Error: SQLite can't read it.
+    """
     if path.is_dir():
         raise NotFoundError(f"There is no journal in {path}: it is a folder", _NO_JOURNAL_HINT)
     if not path.parent.is_dir():

@@ -60,7 +60,7 @@ def keep_pin(path: Path, signed: bytes) -> None:
         AccessDeniedError, NoSpaceError, NotFoundError: it can't be written.
     """
     with translated("write the pin", path):
-        write_durably(path.absolute(), signed, uuid7()[-12:])
+        write_durably(path.resolve(), signed, uuid7()[-12:])
 
 
 def _read(path: Path, what: str) -> bytes:

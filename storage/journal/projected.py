@@ -14,7 +14,8 @@ from junmai_svc.storage.journal import tables
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.folding import FOLD, Row, changes, digest_of, encoded, folded
 
-_HEAD = ("head", str(FOLD))
+# The row that says up to which size the others were folded, and how.
+HEAD = ("head", str(FOLD))
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -44,7 +45,7 @@ class Projected:
         """
         self._complete()
         new = list(appended)
-        if not self._advance(str(size + len(new)), *_HEAD, str(size)):
+        if not self._advance(str(size + len(new)), *HEAD, str(size)):
             self._replace(everything(), size + len(new))
             return
         for event in new:
@@ -73,14 +74,14 @@ class Projected:
         self._clear()
         for (name, key), value in rows.items():
             self._put(name, key, value)
-        self._put(*_HEAD, str(size))
+        self._put(*HEAD, str(size))
         return digest_of(rows)
 
     def _stored(self) -> dict[tuple[str, str], str]:
-        return {(n, key): value for n, key, value in self._all() if n != _HEAD[0]}
+        return {(n, key): value for n, key, value in self._all() if n != HEAD[0]}
 
     def _size(self) -> int:
-        found = self._of(*_HEAD)
+        found = self._of(*HEAD)
         return int(found[0][0]) if found else 0
 
     def _row(self, name: str, key: str) -> Row | None:

@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from junmai_svc.storage.journal.addresses import folder_of
 from junmai_svc.storage.journal.entry import Event
-from junmai_svc.storage.journal.events import OPERATIONS, Role, kind_of
-
-RUNNING = "running"
+from junmai_svc.storage.journal.events import OPERATIONS, RUNNING, Role, kind_of
 
 # The steps that name the snapshot which a run made.
 SNAPSHOT_NAMED = {"backup_linked", "snapshot_taken", "stored"}
@@ -22,7 +21,8 @@ class Run:
 
     `status` is the name of the terminal event, such as `verified`, or "running" where there is none
     yet: also that of a run which died and has not been recorded as abandoned. `database`, `source`
-    and `target` are as the start recorded them, `snapshot` is the one it made.
+    and `target` are as the start recorded them, relative ones counting from `folder`; `snapshot` is
+    the one it made.
     """
 
     id: str
@@ -37,6 +37,7 @@ class Run:
     command: str | None
     snapshot: str | None
     message: str | None
+    folder: str | None = None
 
 
 def fold_runs(events: Iterable[Event]) -> list[Run]:
@@ -77,6 +78,7 @@ def _started(event: Event) -> Run:
         command=_text(event, "command"),
         snapshot=None,
         message=None,
+        folder=folder_of(event.data),
     )
 
 

@@ -2,7 +2,8 @@
 
 It is memory, no proof: it tells a store that was emptied from a new one, spares hashing what was
 published before, and is kept for each address alone, so that a copy of a store elsewhere raises no
-alarm. A count of the schema's changes goes with it: who edits a journal has to drop its triggers.
+alarm. A count of the schema's changes goes with it, as who edits a journal has to drop triggers.
+Who can do that can put the count back too, so what is remembered is believed for a day.
 """
 
 from dataclasses import dataclass
@@ -18,14 +19,20 @@ from junmai_svc.storage.journal.merkle import (
 )
 from junmai_svc.storage.journal.tables import complete, composed
 
+BELIEVED_SECONDS = 24 * 3600
+
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The tree that a store was last seen to hold: its size and frontier."""
+    """The tree that a store was last seen to hold: its size and frontier.
+
+    `hashed` is when all of its entries were last hashed here, in seconds since 1970.
+    """
 
     size: int
     frontier: tuple[bytes, ...]
-    schema_version: int
+    schema_version: int = 0
+    hashed: int = 0
 
     @property
     def root(self) -> bytes:
@@ -45,12 +52,27 @@ def published_to(journal: Journal, store: str) -> Published | None:
         rows = journal.tables.published
         found = composed(
             database,
-            rows.select(rows.size, rows.frontier, rows.schema_version).where(rows.store == ""),
+            rows.select(rows.size, rows.frontier, rows.schema_version, rows.hashed).where(
+                rows.store == ""
+            ),
         )(store)
     if not found or len(found[0][1]) != HASH_BYTES * found[0][0].bit_count():
         return None
-    size, frontier, schema_version = found[0]
-    return Published(size, frontier_from(frontier), schema_version)
+    size, frontier, schema_version, hashed = found[0]
+    return Published(size, frontier_from(frontier), schema_version, hashed)
+
+
+def addresses(journal: Journal) -> list[str]:
+    """Return to which addresses a journal was published.
+
+    Raises:
+        JunmaiError: as `Journal.read`.
+    """
+    with journal.within("read", writing=False) as database:
+        if not database.table_exists("published"):
+            return []
+        rows = journal.tables.published
+        return [store for (store,) in composed(database, rows.select(rows.store))()]
 
 
 def remember(journal: Journal, store: str, tree: Published) -> None:
@@ -67,6 +89,7 @@ def remember(journal: Journal, store: str, tree: Published) -> None:
             size=tree.size,
             frontier=frontier_bytes(tree.frontier),
             schema_version=_schema_version(database),
+            hashed=tree.hashed,
         ).execute()
         tables.head.update(published_size=tree.size, published_root=tree.root).where(
             tables.head.published_size < tree.size
@@ -85,14 +108,17 @@ def forget(journal: Journal, store: str) -> None:
             rows.delete().where(rows.store == store).execute()
 
 
-def is_untouched(journal: Journal, tree: Published) -> bool:
-    """Tell whether nobody changed the schema, such as the triggers, since a store was remembered.
+def is_believed(journal: Journal, tree: Published, now: int) -> bool:
+    """Tell whether entries that were hashed before need not be hashed again yet.
+
+    That is for a day, as long as nobody changed the schema, such as the triggers.
 
     Raises:
         JunmaiError: as `Journal.read`.
     """
     with journal.within("read", writing=False) as database:
-        return _schema_version(database) == tree.schema_version
+        is_untouched = _schema_version(database) == tree.schema_version
+    return is_untouched and abs(now - tree.hashed) < BELIEVED_SECONDS
 
 
 def _schema_version(database: peewee.SqliteDatabase) -> int:

@@ -5,8 +5,13 @@ from contextlib import suppress
 
 from junmai_svc.storage.errors import IntegrityError, NotFoundError
 from junmai_svc.storage.journal import layout, tiles
-from junmai_svc.storage.journal.comparing import Common, grown_frontier
-from junmai_svc.storage.journal.failures import DAMAGED_HINT, DivergedError
+from junmai_svc.storage.journal.comparing import (
+    RECOVER_HINT,
+    Common,
+    first_difference,
+    grown_frontier,
+)
+from junmai_svc.storage.journal.failures import DivergedError
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.layout import WIDTH, Tile
 from junmai_svc.storage.journal.merkle import HASH_BYTES, frontier_from
@@ -36,11 +41,19 @@ def partial_tiles(journal: Journal, mirror: Mirror, common: Common) -> tiles.Rea
             else b"".join(from_journal(begin, begin + tile.width))
         )
         if _frontier_of(tile, made) != wanted:
-            why = f"leaf hashes in {journal.path} are not those that were published"
-            raise DivergedError("REWRITTEN", begin, why, DAMAGED_HINT)
+            raise _differing(journal, mirror, begin, common.size)
         return made
 
     return read
+
+
+def _differing(journal: Journal, mirror: Mirror, begin: int, size: int) -> DivergedError:
+    """The error that names the first entry behind a position which is not what was published."""
+    found = None
+    with suppress(NotFoundError, IntegrityError):
+        found = first_difference(pairs(journal, begin, size), mirror, size, begin)
+    why = f"{journal.path} differs there from what is published in {mirror.url}"
+    return DivergedError(*(found or ("REWRITTEN", begin)), why, RECOVER_HINT)
 
 
 def _frontier_of(tile: Tile, stored: bytes) -> tuple[bytes, ...] | None:

@@ -13,13 +13,13 @@ from junmai_svc.storage.journal.failures import translated
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.keyfile import open_key_file
 from junmai_svc.storage.journal.keyring import (
-    NEXT_SUFFIX,
     ROTATED,
     KeyHistory,
     keep_aside,
     key_history,
     key_path,
     load_key,
+    next_key_path,
 )
 from junmai_svc.storage.journal.keys import SigningKey, VerifierKey
 from junmai_svc.storage.journal.merkle import frontier_root
@@ -107,7 +107,7 @@ def _hand_over(
     journal: Journal, previous: VerifierKey | None, by: SigningKey | None, reason: str | None
 ) -> VerifierKey:
     path = key_path(journal.path)
-    following = journal.path.with_name(journal.path.name + NEXT_SUFFIX)
+    following = next_key_path(journal.path)
     stream = events.stream_name("journal", journal.journal_id)
     with journal.within("give a new key to", writing=True):
         if history_of(journal).current != previous:  # another process was faster

@@ -23,18 +23,38 @@ _DAMAGED_BYTES = {"IntegrityError", "ChecksumError"}
 
 @dataclass(frozen=True)
 class Soundness:
-    """When each snapshot was last proven, by its name; `damaged` are names by the store's place.
+    """When each snapshot was last proven, and which were found damaged, by the store's place.
 
-    A name is the same snapshot wherever it is, so it is proven by any copy; damage is of one copy.
+    Either is told of the copy whose bytes were read, and says nothing of the same name elsewhere.
+    `looks` holds the position of the last event that told of a copy, and whether it was damaged.
     """
 
-    proven: dict[str, datetime] = field(default_factory=dict)
-    damaged: dict[str, set[str]] = field(default_factory=dict)
+    proven: dict[str, dict[str, datetime]] = field(default_factory=dict)
+    looks: dict[str, dict[str, tuple[int, bool]]] = field(default_factory=dict)
+
+    def proven_in(self, store: str) -> dict[str, datetime]:
+        """Return when each snapshot of a store, given by its URL or path, was last proven there."""
+        found: dict[str, datetime] = {}
+        for place, proven in self.proven.items():
+            if is_same_place(place, store):
+                found |= {name: max(when, found.get(name, when)) for name, when in proven.items()}
+        return found
 
     def damaged_in(self, store: str) -> frozenset[str]:
-        """Return what was found damaged in a store, given its URL or its absolute path."""
-        here = (names for place, names in self.damaged.items() if is_same_place(place, store))
-        return frozenset().union(*here)
+        """Return what was found damaged in a store, given its URL or its absolute path.
+
+        Of looks at one copy under several paths the last one counts.
+        """
+        last: dict[str, tuple[int, bool]] = {}
+        for place, looks in self.looks.items():
+            if is_same_place(place, store):
+                last |= {name: max(look, last.get(name, look)) for name, look in looks.items()}
+        return frozenset(name for name, (_, damaged) in last.items() if damaged)
+
+    def seen(self, event: Event, place: str, names: Iterable[str], *, damaged: bool) -> None:
+        """Note what an event tells of the copies in a place."""
+        here = self.looks.setdefault(place, {})
+        here.update(dict.fromkeys(names, (event.position, damaged)))
 
 
 def fold_soundness(events: Iterable[Event]) -> Soundness:
@@ -59,22 +79,23 @@ def fold_soundness(events: Iterable[Event]) -> Soundness:
 def _examined(told: Soundness, event: Event, start: Mapping[str, Any]) -> None:
     place = address_of(start, event.data.get("store"))
     if place is not None:
-        here = told.damaged.setdefault(place, set())
-        here -= set(_texts(event, "sound"))
-        here |= set(_texts(event, "damaged"))
+        told.seen(event, place, _texts(event, "sound"), damaged=False)
+        told.seen(event, place, _texts(event, "damaged"), damaged=True)
 
 
 def _ended(
     told: Soundness, event: Event, category: str, name: str, start: Mapping[str, Any]
 ) -> None:
-    snapshot, place = start.get("snapshot"), address_of(start, start.get("store"))
-    if not isinstance(snapshot, str):
+    # A restore may have taken another store's copy, as that of the first one was damaged.
+    place = address_of(start, event.data.get("store")) or address_of(start, start.get("store"))
+    snapshot = start.get("snapshot")
+    if not isinstance(snapshot, str) or place is None:
         return
     if name == PROOFS.get(category):
-        told.proven[snapshot] = event.time
-        told.damaged.get(place or "", set()).discard(snapshot)
-    elif name == _DAMAGE.get(category) and _tells_damage(event) and place is not None:
-        told.damaged.setdefault(place, set()).add(snapshot)
+        told.proven.setdefault(place, {})[snapshot] = event.time
+        told.seen(event, place, [snapshot], damaged=False)
+    elif name == _DAMAGE.get(category) and _tells_damage(event):
+        told.seen(event, place, [snapshot], damaged=True)
 
 
 def _tells_damage(event: Event) -> bool:

@@ -13,6 +13,8 @@ from junmai_svc.storage.journal.tables import composed
 STEP = 1024
 
 Pair = tuple[bytes, bytes]
+# In the place of an event that is missing.
+NO_PAIR: Pair = (b"", b"")
 
 
 def pairs(journal: Journal, begin: int, end: int) -> Iterator[list[Pair]]:

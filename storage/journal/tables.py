@@ -102,12 +102,16 @@ class _JournalHead(peewee.Model):
 
 
 class _Published(peewee.Model):
-    """What each store was last seen to hold, and how often the schema had changed by then."""
+    """What each store was last seen to hold, and how often the schema had changed by then.
+
+    `hashed` is when all of it was hashed anew, in seconds since 1970.
+    """
 
     store = peewee.TextField(primary_key=True)
     size = peewee.IntegerField()
     frontier = peewee.BlobField()
     schema_version = peewee.IntegerField()
+    hashed = peewee.IntegerField()
 
 
 class _Projection(peewee.Model):

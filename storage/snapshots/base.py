@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
 
 import msgspec
@@ -75,6 +75,11 @@ class Unreadable:
 
     manifest: str
     problem: JunmaiError
+
+    @property
+    def snapshot(self) -> str:
+        """The name of the snapshot that it would be: that of its object or file."""
+        return Path(self.manifest.rpartition("/")[2]).stem
 
 
 Announce = Callable[[Staged], None]
@@ -172,8 +177,12 @@ class SnapshotStore(Protocol):
         """Return all snapshots, newest first, and the manifests that can't be used."""
         ...
 
-    def find(self, reference: str, database_name: str | None = None) -> Snapshot:
-        """Return the snapshot of that name, or the newest one for `latest`; see `choosing`.
+    def find(
+        self, reference: str, database: PurePath | None = None, at: datetime | None = None
+    ) -> Snapshot:
+        """Return the snapshot of that name; for `latest` the newest one, or that up to `at` (UTC).
+
+        `database` is the path of the one that is meant; see `choosing`.
 
         Raises:
             NotFoundError: there is none, or `latest` could mean several databases.
@@ -184,8 +193,11 @@ class SnapshotStore(Protocol):
     def hold(self, name: str) -> None:
         """Keep a snapshot whatever a retention policy says, until it is released; durable.
 
+        On return nobody who looks at the holds from now on deletes it, and nobody is about to.
+
         Raises:
-            NotFoundError: there is no such snapshot.
+            NotFoundError: there is no such snapshot, or not any more.
+            StorageUnavailableError: it is just being deleted.
         """
         ...
 
@@ -216,12 +228,19 @@ class SnapshotStore(Protocol):
         """
         ...
 
-    def tidy(self) -> None:
-        """Remove what was only for passing use and has had its time; deletes nothing else."""
+    def tidy(self) -> datetime | None:
+        """Remove what was only for passing use and has had its time; deletes nothing else.
+
+        Returns the time in UTC by the place's own clock, where that was asked.
+        """
         ...
 
-    def collect(self) -> Collected:
-        """Delete what nothing leads to, while others write and read; return what became of it."""
+    def collect(self, *, emptied: bool = False) -> Collected:
+        """Delete what nothing leads to, while others write and read; return what became of it.
+
+        Where no snapshot is left at all nothing is deleted, as something may hide them, unless
+        the caller `emptied` the store by deleting snapshots that it saw there.
+        """
         ...
 
     def repack(self) -> Repacked:

@@ -5,6 +5,7 @@
     <folder>/<store id>/last/<database>.digests  the digest list of that image (blocks.digesting)
     <folder>/<store id>/maps/<name>              that map and the one it builds on, as stored
     <folder>/<store id>/manifests/<name>         manifests as stored
+    <folder>/<store id>/locks.json               until when objects are locked
     <folder>/scratch/                            images on their way to a store
 
 Nothing is believed that could do harm: packs are looked up in the store, digest lists carry their
@@ -15,8 +16,10 @@ deleted. Several processes may use it at once; each file is replaced whole.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,6 +29,10 @@ from junmai_svc.storage.files import STAGED_SUFFIX
 from junmai_svc.storage.snapshots.blocks.maps import ImageMap, read_map
 from junmai_svc.storage.snapshots.blocks.sealing import Seal
 from junmai_svc.storage.snapshots.blocks.writing import Previous
+
+_LOCKS = "locks.json"
+# What is being written for so long is not being written any more.
+UNFINISHED = timedelta(days=1)
 
 
 class StoreCache:
@@ -50,6 +57,8 @@ class StoreCache:
         """A place for a new digest list, which is gone at the end unless `remember` took it."""
         with translated(f"use the cache {self._folder}"):
             make_private(self._last)
+        for folder in (self._last, self._maps, self._manifests):
+            sweep_unfinished(folder)
         path = self._last / f".{uuid4().hex}{STAGED_SUFFIX}"
         try:
             yield path
@@ -74,6 +83,16 @@ class StoreCache:
             digests.replace(place.with_suffix(".digests"))
             _replace(place.with_suffix(".json"), content)
             self._forget_maps()
+
+    def forget_last(self) -> None:
+        """Forget the last image of every database: the next one is compared with none.
+
+        Raises:
+            JunmaiError: the cache can't be changed.
+        """
+        with translated(f"use the cache {self._folder}"):
+            for path in self._last.glob("*.json"):
+                path.unlink(missing_ok=True)
 
     def keep_map(self, name: str, content: bytes) -> None:
         """Keep a map as it is stored. Never fails."""
@@ -120,6 +139,21 @@ class StoreCache:
                 if path.name not in names:
                     path.unlink(missing_ok=True)
 
+    def locks(self) -> dict[str, datetime]:
+        """Return until when objects are locked, as far as it was seen here. Never fails."""
+        try:
+            told = json.loads((self._folder / _LOCKS).read_bytes())
+            return {name: datetime.fromtimestamp(end, UTC) for name, end in told.items()}
+        except Exception:  # noqa: BLE001  # a cache that can't be used is none
+            return {}
+
+    def keep_locks(self, locks: Mapping[str, datetime]) -> None:
+        """Note until when objects are locked, and forget all others. Never fails."""
+        content = json.dumps({name: int(end.timestamp()) for name, end in locks.items()}).encode()
+        with suppress(OSError):
+            make_private(self._folder)
+            _replace(self._folder / _LOCKS, content)
+
     def _read_map(self, name: str) -> bytes:
         try:
             return (self._maps / Path(name).name).read_bytes()
@@ -152,6 +186,14 @@ def make_private(folder: Path) -> None:
 
 def _key(database: str) -> str:
     return hashlib.sha256(database.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def sweep_unfinished(folder: Path) -> None:
+    """Remove what writers that died left unfinished more than a day ago. Never fails."""
+    with suppress(OSError):
+        for path in folder.glob(f".*{STAGED_SUFFIX}"):
+            if time.time() - path.stat().st_mtime > UNFINISHED.total_seconds():
+                path.unlink(missing_ok=True)
 
 
 def _replace(path: Path, content: bytes) -> None:

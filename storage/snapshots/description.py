@@ -85,21 +85,37 @@ def describe(
     )
 
 
-def keep_description(backend: Backend, description: Description) -> Description:
+def keep_description(
+    backend: Backend, description: Description, retain_until: datetime | None = None
+) -> Description:
     """Store the description of a new store; return the one that is there in the end.
 
-    Of two that make the store at once, one does; the other one uses it.
+    `retain_until` locks it where the place honours that, as without it a sealed store can't be
+    opened. Of two that make the store at once, one does; the other one uses it.
 
     Raises:
         JunmaiError: the place can't be used.
     """
     content = encode_description(description)
-    if backend.trusting(description.seen).put(NAME, content, if_absent=True):
+    place = backend.trusting(description.seen)
+    if place.put(NAME, content, if_absent=True, retain_until=retain_until):
         return description
     found = read_description(backend)
     if found is None:
         raise IntegrityError(f"{NAME} in {backend.url} comes and goes", "Check the store.")
     return found
+
+
+def replace_description(
+    backend: Backend, description: Description, retain_until: datetime | None = None
+) -> None:
+    """Store another description of a store, locked as the first one; durable on return.
+
+    Raises:
+        JunmaiError: the place can't be used; then the one or the other is there.
+    """
+    place = backend.trusting(description.seen)
+    place.put(NAME, encode_description(description), retain_until=retain_until)
 
 
 def encode_description(description: Description) -> bytes:

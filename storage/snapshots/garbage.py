@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from junmai_svc.storage.backends.base import Backend, RetainedError
+from junmai_svc.storage.backends.probe import FOLDER as TRIALS
 from junmai_svc.storage.errors import JunmaiError, NotFoundError
 
 CLOCKS = "state/clocks/"
@@ -89,6 +90,19 @@ def time_of(backend: Backend) -> datetime:
             now = backend.stat(name).modified
             let_go(backend, name)
             return now
+
+
+def let_trials_go(backend: Backend) -> None:
+    """Delete what a look at the place's abilities left that ended too early.
+
+    Raises:
+        JunmaiError: the place can't be listed or written.
+    """
+    trials = list(backend.list(f"{TRIALS}/"))
+    now = time_of(backend) if trials else None
+    for found in trials:
+        if now is not None and now - found.modified > STALE:
+            let_go(backend, found.name)
 
 
 def let_go(backend: Backend, name: str) -> None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated
 
 import msgspec
@@ -27,6 +27,10 @@ Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Text = Annotated[str, msgspec.Meta(max_length=4096)]
 MapName = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{32})?\Z")]
 HINT = "Restore from another snapshot; `junmai-svc snapshots` lists the good ones."
+
+
+class NewerManifestError(IntegrityError):
+    """A manifest is of a format that this program does not know yet: it may be quite whole."""
 
 
 class Reason(StrEnum):
@@ -73,6 +77,7 @@ class CheckFacts(msgspec.Struct, frozen=True, kw_only=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """One snapshot. `file_size` in bytes; `checksum` is the SHA-256 of the whole database image.
 
+    `original_path` is as it was given, `whole_path` from the root and without links.
     In layout "blocks", `map` names where its blocks lie; `new_bytes` is what it added to its store.
     """
 
@@ -95,6 +100,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     check: CheckFacts | None = None
     checkpoint: Text | None = None
     tool: Text = ""
+    whole_path: Text = ""
 
     @property
     def taken(self) -> datetime:
@@ -108,6 +114,28 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         """The file name of the database that it is a snapshot of."""
         return re.split(r"[/\\]", self.original_path)[-1]
 
+    @property
+    def path(self) -> str:
+        """The path by which the database is known: the whole one, where it was recorded."""
+        return self.whole_path or self.original_path
+
+    def is_of(self, database: PurePath) -> bool:
+        """Tell whether it is a snapshot of this database; see `is_same_database`."""
+        return is_same_database(self.path, database)
+
+
+def is_same_database(recorded: str, database: PurePath) -> bool:
+    """Tell whether a path that a manifest has is that of a database.
+
+    Whole paths are recorded without links. A relative one, which is all that the replaced tool's
+    manifests have, is of the database whose path ends like it; and so is a relative `database`.
+    """
+    path = PurePath(recorded)
+    if path.is_absolute() and database.is_absolute():
+        return path == database
+    end, whole = sorted((path.parts, database.parts), key=len)
+    return bool(end) and whole[-len(end) :] == end
+
 
 def encode(manifest: Manifest) -> bytes:
     """Return the manifest as indented JSON in UTF-8, without what only blocks have elsewhere."""
@@ -115,6 +143,8 @@ def encode(manifest: Manifest) -> bytes:
     for name in ("map", "new_bytes"):
         if not fields[name] and manifest.layout != "blocks":
             del fields[name]
+    if not manifest.whole_path:
+        del fields["whole_path"]
     return msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n"
 
 
@@ -147,7 +177,7 @@ def parse_manifest(content: bytes, name: str, where: str, layout: str) -> Manife
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise IntegrityError(f"Manifest {where} is damaged: {error}", HINT) from error
     if manifest.format > FORMAT:
-        raise IntegrityError(
+        raise NewerManifestError(
             f"Manifest {where} has format {manifest.format}; this program reads up to {FORMAT}",
             "Install the newest junmai-svc.",
         )

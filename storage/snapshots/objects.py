@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
 from uuid import uuid4
 
@@ -34,8 +34,12 @@ from junmai_svc.storage.snapshots.base import (
 from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal
 from junmai_svc.storage.snapshots.cache import StoreCache, make_private
 from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
+from junmai_svc.storage.snapshots.description import NAME as DESCRIPTION
+from junmai_svc.storage.snapshots.dropping import dropping, forget_dropping, refuse_dropping
 from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
+from junmai_svc.storage.snapshots.locks import extend_locks
 from junmai_svc.storage.snapshots.manifest import LARGEST_MANIFEST, NAME, STAMP, Manifest
+from junmai_svc.storage.snapshots.newest_first import newest_first
 from junmai_svc.storage.snapshots.opening import open_manifest
 
 LARGEST_DETAILS = 64 << 20
@@ -83,12 +87,15 @@ class Layout(Protocol):
         """Return what nothing would lead to without some snapshots; only looks."""
         ...
 
-    def tidy(self) -> None:
+    def tidy(self) -> datetime | None:
         """Remove what was only for passing use and has had its time."""
         ...
 
-    def collect(self) -> Collected:
-        """Delete what nothing leads to; return what became of it."""
+    def collect(self, *, emptied: bool = False) -> Collected:
+        """Delete what nothing leads to; return what became of it.
+
+        Nothing is where all manifests are gone, unless the caller `emptied` the store itself.
+        """
         ...
 
     def repack(self, retain_until: datetime | None) -> Repacked:
@@ -179,13 +186,17 @@ class ObjectStore:
         return self._put(image, manifest, tick, exact=False)
 
     def _put(self, image: Path, manifest: Manifest, tick: Tick | None, *, exact: bool) -> Snapshot:
+        until = self.retain_until()
+        extend_locks(self.backend, self.cache, [DESCRIPTION], until)
         with translated(f"read {image}"):
-            stored = self.images.store(image, manifest, self.retain_until(), tick, exact=exact)
+            stored = self.images.store(image, manifest, until, tick, exact=exact)
         return Snapshot(stored, None, self.url)
 
     def again(self, snapshot: Snapshot, manifest: Manifest) -> Snapshot | None:
         """Store one more snapshot of the same image; see `SnapshotStore.again`."""
-        stored = self.images.again(snapshot.manifest, manifest, self.retain_until())
+        until = self.retain_until()
+        extend_locks(self.backend, self.cache, [DESCRIPTION], until)
+        stored = self.images.again(snapshot.manifest, manifest, until)
         return Snapshot(stored, None, self.url) if stored else None
 
     def fetch(self, snapshot: Snapshot, path: Path, tick: Tick | None = None) -> None:
@@ -222,10 +233,19 @@ class ObjectStore:
         good.sort(key=lambda snapshot: (snapshot.manifest.taken, snapshot.name), reverse=True)
         return good, bad
 
-    def find(self, reference: str, database_name: str | None = None) -> Snapshot:
-        """Return a snapshot by its name, or the newest one; see `SnapshotStore.find`."""
+    def find(
+        self, reference: str, database: PurePath | None = None, at: datetime | None = None
+    ) -> Snapshot:
+        """Return a snapshot by its name, or the newest one; see `SnapshotStore.find`.
+
+        For the newest one only as many manifests are read as decide; which database they are of may
+        come from the cache, the one that is returned does not.
+        """
         if reference == LATEST:
-            found = newest(self.snapshots()[0], database_name, self.url)
+            read: set[str] = set()
+            found = newest(self._newest_first(at, read), database, self.url, at)
+            if found.name in read:
+                return found
             reference = found.name
         name = name_of(reference)
         if not NAME.fullmatch(name) or "/" in name:
@@ -236,9 +256,28 @@ class ObjectStore:
             raise missing(reference, self.url) from None
         return Snapshot(self._manifest(name, content), None, self.url)
 
+    def _newest_first(self, at: datetime | None, read: set[str]) -> Iterator[Snapshot]:
+        """The snapshots that can be read, newest first; notes which come from the store itself."""
+        found = dict(self.images.manifests())
+
+        def snapshot(name: str) -> Snapshot | None:
+            try:
+                return Snapshot(self._listed(name, found[name].size, read), None, self.url)
+            except (NotFoundError, IntegrityError):
+                return None
+
+        return newest_first(found, snapshot, at)
+
     def hold(self, name: str) -> None:
         """Keep a snapshot whatever a policy says; see `SnapshotStore.hold`."""
-        self.backend.put(f"{HOLDS}/{self.find(name).name}", b"")
+        found = self.find(name).name
+        self.backend.put(f"{HOLDS}/{found}", b"")
+        refuse_dropping(self.backend, found)
+        try:
+            self._read(found)
+        except NotFoundError:
+            self.backend.delete(f"{HOLDS}/{found}")
+            raise missing(found, self.url) from None
 
     def release(self, name: str) -> None:
         """Let a policy decide again; see `SnapshotStore.release`."""
@@ -252,23 +291,27 @@ class ObjectStore:
 
     def delete_unless_held(self, name: str) -> bool:
         """Delete a snapshot, manifest first; see `SnapshotStore.delete_unless_held`."""
-        if name in self.held():
-            return False
-        self.backend.delete(self.images.manifest_object(name))
-        self.images.forget(name)
-        return True
+        with dropping(self.backend, name) as free:
+            if free:
+                self.backend.delete(self.images.manifest_object(name))
+        if free:
+            self.images.forget(name)
+        return free
 
     def garbage(self, dropped: Collection[str], when: datetime) -> Garbage:
         """Return what nothing would lead to; see `SnapshotStore.garbage`."""
         return self.images.garbage(dropped, when)
 
-    def tidy(self) -> None:
+    def tidy(self) -> datetime | None:
         """Remove what has had its time; see `SnapshotStore.tidy`."""
-        self.images.tidy()
+        now = self.images.tidy()
+        if now is not None:
+            forget_dropping(self.backend, now)
+        return now
 
-    def collect(self) -> Collected:
+    def collect(self, *, emptied: bool = False) -> Collected:
         """Delete what nothing leads to; see `SnapshotStore.collect`."""
-        return self.images.collect()
+        return self.images.collect(emptied=emptied)
 
     def repack(self) -> Repacked:
         """Rewrite what is mostly dead; see `SnapshotStore.repack`."""
@@ -278,7 +321,9 @@ class ObjectStore:
         """Store what is too large for an event; see `SnapshotStore.put_details`."""
         digest = hashlib.sha256(content).hexdigest()
         sealed = self.seal.close(content, Place(Kind.DETAILS, bytes.fromhex(digest)))
-        self.backend.put(_details(digest), sealed, if_absent=True)
+        name, until = _details(digest), self.retain_until()
+        new = self.backend.put(name, sealed, if_absent=True, retain_until=until)
+        extend_locks(self.backend, self.cache, [name], until, [name] if new else [])
         return digest
 
     def get_details(self, digest: str) -> bytes:
@@ -291,11 +336,14 @@ class ObjectStore:
             )
         return content
 
-    def _listed(self, name: str, size: int) -> Manifest:
-        """A manifest for a listing: the one in the cache, if that is good."""
+    def _listed(self, name: str, size: int, fresh: set[str] | None = None) -> Manifest:
+        """A manifest for a listing: the one in the cache, if that is good, else a fresh one."""
 
         def read() -> bytes:
-            return self._read(name)
+            content = self._read(name)
+            if fresh is not None:
+                fresh.add(name)
+            return content
 
         try:
             return self._manifest(name, self.cache.manifest(name, size, read))

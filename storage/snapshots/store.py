@@ -9,8 +9,8 @@ take the same name, without any lock.
 import hashlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from pathlib import Path
+from datetime import UTC, datetime
+from pathlib import Path, PurePath
 
 import msgspec
 
@@ -38,6 +38,7 @@ from junmai_svc.storage.snapshots.base import (
     require_checksum,
 )
 from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
+from junmai_svc.storage.snapshots.dropping import dropping, forget_dropping, refuse_dropping
 from junmai_svc.storage.snapshots.exactly import claim_of, commit_exactly, stage_exactly
 from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
 from junmai_svc.storage.snapshots.manifest import (
@@ -229,11 +230,17 @@ class FileStore:
 
         Raises:
             NotFoundError: there is no such snapshot.
+            StorageUnavailableError: it is just being deleted.
             OSError: it can't be written.
         """
         snapshot = self.find(name)
         make_folder(self.folder / HOLDS)
-        write_durably(self.folder / HOLDS / snapshot.name, b"", "hold")
+        hold = self.folder / HOLDS / snapshot.name
+        write_durably(hold, b"", "hold")
+        refuse_dropping(self.backend, snapshot.name)
+        if not (self.folder / f"{snapshot.name}.json").exists():
+            hold.unlink(missing_ok=True)
+            raise missing(name, self.url)
 
     def release(self, name: str) -> None:
         """Let a retention policy decide about a snapshot again; does nothing if it is not held.
@@ -262,11 +269,13 @@ class FileStore:
         Raises:
             OSError: it can't be deleted; without its manifest it is no snapshot any more.
         """
-        if name in self.held():
-            return False
-        for path in (self.folder / f"{name}.json", self.folder / f"{name}.db"):
-            path.unlink(missing_ok=True)
+        with dropping(self.backend, name) as free:
+            if not free:
+                return False
+            (self.folder / f"{name}.json").unlink(missing_ok=True)
             sync_folder(self.folder)
+        (self.folder / f"{name}.db").unlink(missing_ok=True)
+        sync_folder(self.folder)
         return True
 
     def garbage(self, dropped: Collection[str], when: datetime) -> Garbage:
@@ -280,21 +289,22 @@ class FileStore:
         return Garbage({image.name: image.stat().st_size for image in images})
 
     def tidy(self) -> None:
-        """Do nothing: what dead runs left here is known from the journal."""
+        """Forget deletions that died; what else dead runs left is known from the journal."""
+        forget_dropping(self.backend, datetime.now(UTC))
 
-    def collect(self) -> Collected:
+    def collect(self, *, emptied: bool = False) -> Collected:
         """Delete nothing: an image without a manifest may be a person's own in this folder."""
+        del emptied
         return Collected()
 
     def repack(self) -> Repacked:
         """Do nothing: images share nothing."""
         return Repacked()
 
-    def find(self, reference: str, database_name: str | None = None) -> Snapshot:
-        """Return the snapshot of that name, or the newest one for `latest`.
-
-        `latest` looks at snapshots of `database_name` first, and passes over those that were only
-        taken to undo a restore or an overwrite.
+    def find(
+        self, reference: str, database: PurePath | None = None, at: datetime | None = None
+    ) -> Snapshot:
+        """Return the snapshot of that name, or the newest one for `latest`; see `choosing.newest`.
 
         Raises:
             NotFoundError: there is none, or `latest` could mean several databases.
@@ -302,7 +312,7 @@ class FileStore:
             OSError: the store can't be read.
         """
         if reference == LATEST:
-            return newest(self.snapshots()[0], database_name, self.url)
+            return newest(self.snapshots()[0], database, self.url, at)
         name = name_of(reference)
         manifest = self.folder / f"{name}.json"
         if Path(name).name != name or not (manifest.exists() or self._final(name).exists()):

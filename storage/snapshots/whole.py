@@ -29,6 +29,7 @@ from junmai_svc.storage.snapshots.garbage import (
     Locked,
     Repacked,
     let_go,
+    let_trials_go,
     time_of,
 )
 from junmai_svc.storage.snapshots.manifest import NAME, Manifest, encode
@@ -137,11 +138,16 @@ class WholeImages:
             JunmaiError: the store can't be listed.
         """
         found = {each.name: each for each in self._backend.list()}
-        gone = self._orphans(found, when) | {f"{name}{_IMAGE}" for name in dropped}
+        orphans = self._orphans(found, when)
+        if orphans and not any(self.manifests()):
+            return Garbage(problems=(self._no_manifest(len(orphans)),))
+        gone = orphans | {f"{name}{_IMAGE}" for name in dropped}
         return Garbage({name: found[name].size for name in sorted(gone & found.keys())})
 
-    def tidy(self) -> None:
+    def tidy(self) -> datetime:
         """Remove the marks of dead pruners whose image is gone: its name is not given again.
+
+        And what is left of looks at the place's abilities. Returns the time in UTC by its clock.
 
         Raises:
             JunmaiError: the store can't be read or written.
@@ -151,9 +157,13 @@ class WholeImages:
         for mark in marks:
             if mark.removeprefix(MARKS).partition("/")[2] not in there:
                 let_go(self._backend, mark)
+        let_trials_go(self._backend)
+        return time_of(self._backend)
 
-    def collect(self) -> Collected:
+    def collect(self, *, emptied: bool = False) -> Collected:
         """Delete the images that have had no manifest for a day.
+
+        Where no image has one nothing is deleted, unless the caller `emptied` the store itself.
 
         Raises:
             JunmaiError: the store can't be read or written.
@@ -161,6 +171,8 @@ class WholeImages:
         now = time_of(self._backend)
         found = {each.name: each for each in self._backend.list()}
         orphans = sorted(self._orphans(found, now))
+        if orphans and not emptied and not any(self.manifests()):
+            return Collected(problems=(self._no_manifest(len(orphans)),))
         me = str(uuid4())
         for name in orphans:
             self._backend.put(mark_object(me, name), b"")
@@ -209,6 +221,12 @@ class WholeImages:
         except NotFoundError:
             return False
         return True
+
+    def _no_manifest(self, count: int) -> IntegrityError:
+        return IntegrityError(
+            f"{self._backend.url} has {count:,} images, but not one manifest",
+            "Find out where they went. If there never was one, the next backup ends this.",
+        )
 
     @staticmethod
     def _orphans(found: Mapping[str, Stat], when: datetime) -> set[str]:

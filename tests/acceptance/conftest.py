@@ -22,3 +22,20 @@ def source(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     folder.mkdir()
     return make_oldest(folder / "junmai.db")
+
+
+@pytest.fixture
+def journal(program: Program, source: Path) -> Path:
+    """The journal of two backups, published beside them."""
+    program("backup", "--source", source)
+    program("backup", "--source", source)
+    return source.with_name("journal.db")
+
+
+@pytest.fixture
+def key(program: Program, journal: Path) -> Path:
+    """The file of the journal's public key."""
+    said = program("--journal", journal, "audit", "checkpoint", "--json").json
+    path = journal.with_name("key.pub")
+    path.write_text(said["key"] + "\n", encoding="ascii")
+    return path

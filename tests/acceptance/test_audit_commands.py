@@ -6,39 +6,12 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.harness.audits import OK, answers, findings
 from tests.harness.databases import change
 from tests.harness.program import Program
 from tests.harness.terminal import on_terminal
-
-OK = dict.fromkeys(("authentic", "intact", "append-only", "current", "complete", "objects"), "ok")
-
-
-@pytest.fixture
-def journal(program: Program, source: Path) -> Path:
-    """The journal of two backups, published beside them."""
-    program("backup", "--source", source)
-    program("backup", "--source", source)
-    return source.with_name("journal.db")
-
-
-@pytest.fixture
-def key(program: Program, journal: Path) -> Path:
-    said = program("--journal", journal, "audit", "checkpoint", "--json").json
-    path = journal.with_name("key.pub")
-    path.write_text(said["key"] + "\n", encoding="ascii")
-    return path
-
-
-def answers(said: dict[str, Any]) -> dict[str, str]:
-    return {each["verdict"]: each["answer"] for each in said["verdicts"]}
-
-
-def findings(said: dict[str, Any], question: str) -> str:
-    (verdict,) = (each for each in said["verdicts"] if each["verdict"] == question)
-    return " ".join(found["message"] for found in verdict["findings"])
 
 
 def test_after_honest_work_all_is_well_here_and_outside(
@@ -160,8 +133,12 @@ def test_a_fork_ends_with_3_and_says_what_to_do(
     shutil.copy(journal, journal.with_name("older.db"))
     program("backup", "--source", source)
     shutil.copy(journal.with_name("older.db"), journal)
-    refused = program("backup", "--source", source)
-    assert "at position" in refused.message
+    store = journal.with_name("backups")
+    store.rename(journal.with_name("away"))  # else the next command refills the journal from it
+    program("backup", "--source", source)
+    shutil.rmtree(store)
+    journal.with_name("away").rename(store)
+    assert "at position" in program("backup", "--source", source).message
     explained = program("--journal", journal, "audit", "recover", code=3).out
     assert "nothing is ever merged" in explained
     assert "--new-epoch" in explained
@@ -197,7 +174,10 @@ def test_events_are_written_out_as_they_are_stored(
     assert [each["position"] for each in told] == list(range(len(told)))
     assert {each["specversion"] for each in told} == {"1.0"}
     target = tmp_path / "events.csv"
-    program("--journal", journal, "audit", "export", "--format", "csv", "--to", target)
+    to = ("audit", "export", "--format", "csv", "--to", target, "--json")
+    said = program("--journal", journal, *to).json
+    assert (said["status"], said["events"], said["path"]) == ("exported", len(told), str(target))
+    program("--journal", journal, "audit", "export", "--json", code=2)
     rows = list(csv.DictReader(io.StringIO(target.read_bytes().decode())))
     assert [row["id"] for row in rows] == [each["id"] for each in told]
     assert [json.loads(row["data"]) for row in rows] == [each["data"] for each in told]
@@ -263,3 +243,19 @@ def test_a_journal_that_begins_says_its_public_key_once(program: Program, source
 def history_key(program: Program, journal: Path) -> str:
     said: str = program("--journal", journal, "audit", "checkpoint", "--json").json["key"]
     return said
+
+
+def test_no_result_replaces_a_database_or_a_key(
+    program: Program, source: Path, journal: Path
+) -> None:
+    for arguments, there in (
+        (("prove", "3"), source),
+        (("export",), journal),
+        (("prove", "3"), journal.with_name("journal.db.key")),
+    ):
+        before = there.read_bytes()
+        refused = program("--journal", journal, "audit", *arguments, "--to", there, code=2)
+        assert "Can't write" in refused.message
+        assert there.read_bytes() == before
+    refused = program("--log-file", source, "snapshots", source.parent / "backups", code=2)
+    assert "is a database" in refused.message

@@ -57,6 +57,39 @@ def test_runs_are_filtered_by_what_is_known_of_them(program: Program, journal: P
     assert runs(program, journal, "--actor", "zzz") == []
 
 
+def test_a_database_is_meant_from_the_folder_of_whoever_asks(
+    program: Program, source: Path, tmp_path: Path
+) -> None:
+    program("backup", "--source", "data/junmai.db")
+    program("backup", "--source", source)
+    (tmp_path / "elsewhere").mkdir()
+    elsewhere, journal = Program(tmp_path / "elsewhere"), source.with_name("journal.db")
+    both = runs(elsewhere, journal, "--database", str(source))
+    assert [run["database"] for run in both] == [str(source), "data/junmai.db"]
+    assert runs(program, journal, "--database", "./data/../data/junmai.db") == both
+    assert runs(elsewhere, journal, "--database", "../data/junmai.db") == both
+    assert runs(elsewhere, journal, "--database", "./junmai.db") == []
+
+
+def test_a_kind_or_status_that_there_is_not_is_refused(program: Program, journal: Path) -> None:
+    for option, word, known in (("--kind", "snapshot", "backup"), ("--status", "fine", "verified")):
+        refused = program("--journal", journal, "history", option, word, code=2)
+        assert known in refused.message
+    assert runs(program, journal, "--status", "Failed") == runs(
+        program, journal, "--status", "failed"
+    )
+
+
+def test_the_end_of_an_id_names_a_run_where_its_beginning_does_not(
+    program: Program, journal: Path
+) -> None:
+    migration = runs(program, journal, "--kind", "migration")[0]["run"]
+    shown = program("--journal", journal, "show", migration[-12:].upper(), "--json").json
+    assert shown["run"] == migration
+    refused = program("--journal", journal, "show", migration[:6], code=2)
+    assert "last twelve digits" in refused.message
+
+
 def test_runs_are_filtered_by_when_they_began(program: Program, journal: Path) -> None:
     everything = runs(program, journal)
     third = everything[1]["started"]
@@ -163,4 +196,7 @@ def test_what_was_too_large_for_an_event_is_on_the_page_all_the_same(
     for path in (tmp_path / "backups" / "details").iterdir():
         path.unlink()
     program(*journal, "show", run["run"], "--html", html)
-    assert run["run"] in html.read_text(encoding="utf-8")
+    text = html.read_text(encoding="utf-8")
+    assert "This page is not complete" in text
+    assert f"are not in {tmp_path / 'backups'}" in text
+    assert "value for value" not in text

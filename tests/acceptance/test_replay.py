@@ -86,9 +86,12 @@ def test_what_is_as_it_was_left_is_confirmed_and_that_is_on_record(
     run = migrated(program, source)
     said = replay(program, source, run["run"], "--reverify")
     assert said["status"] == "confirmed"
+    journal = ("--journal", source.with_name("journal.db"))
+    plan = program(*journal, "show", run["run"], "--json").json["events"][1]["data"]
     assert [(each["subject"], each["found"]) for each in said["looked"]] == [
         (f"snapshot {run['snapshot']} in {source.parent / 'backups'}", "as recorded"),
         (f"target {run['target']}", "as recorded"),
+        (f"plan ({plan['plan'][:16]}…)", "as recorded"),
     ]
     evidence = last_event(program, source, said["run"])
     assert evidence["type"] == "junmai.replay.confirmed.v1"
@@ -278,6 +281,10 @@ def test_a_migration_that_is_not_the_same_twice_is_not_published(tmp_path: Path)
     assert (
         "run a second time, it left other rows in table photos, first at id = 1" in failed.message
     )
+    assert not any("first at id" in json.dumps(line) for line in failed.log)
+    history = ("history", "--kind", "migration", "--json")
+    (run,) = Program(tmp_path)("--journal", "journal.db", *history).json["runs"]
+    assert run["message"].endswith("it left other rows in table photos")
     assert not source.with_suffix(".new.db").exists()
     assert not list(tmp_path.glob(".*"))
     assert rows(source, "photos") == before

@@ -1,5 +1,7 @@
 """Claims about `check`, `check --repair` and `prune` on a store of blocks, by the real program."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,15 +34,36 @@ def test_damage_is_found_named_mended_and_gone(
     rows = all_rows(source)
     pack = flip_largest_pack(store)
     outcome = program("check", "./store", "--read-data", code=3)
-    assert pack in outcome.out
+    assert f"{pack[:12]}…" in outcome.out
+    assert max(map(len, outcome.out.splitlines())) < 160
     assert "Damaged  2 snapshots" in outcome.out
     said = program("check", "./store", "--sample", "100%", "--json", code=3).json
     assert len(said["damaged"]) == 2
+    assert said["findings"][0]["key"].endswith(pack)
     assert {"check", "message", "key", "hint", "snapshots"} <= said["findings"][0].keys()
     outcome = program("check", "./store", "--repair", "--from-source", source)
     assert f"quarantine/{pack}" in outcome.out
     assert "Nothing is damaged" in outcome.out
     program("check", "./store", "--read-data")
+    program("backup", "--source", source, "--store", "./store")
+    program("restore", "latest", "--store", "./store", "--to", tmp_path / "restored.db")
+    assert all_rows(tmp_path / "restored.db") == rows
+
+
+@pytest.mark.parametrize("found_by", ["check", "restore"])
+def test_a_backup_after_damage_was_found_is_good(
+    program: Program, source: Path, store: Path, tmp_path: Path, found_by: str
+) -> None:
+    """Nothing was written to the database, and another machine found the damage."""
+    rows = all_rows(source)
+    flip_largest_pack(store)
+    elsewhere = {"XDG_CACHE_HOME": str(tmp_path / "other"), "LOCALAPPDATA": str(tmp_path / "other")}
+    commands: dict[str, tuple[int, tuple[str | Path, ...]]] = {
+        "check": (3, ("check", "./store", "--read-data")),
+        "restore": (20, ("restore", "latest", "--store", "./store", "--to", tmp_path / "no.db")),
+    }
+    code, command = commands[found_by]
+    program(*command, code=code, env=elsewhere)
     program("backup", "--source", source, "--store", "./store")
     program("restore", "latest", "--store", "./store", "--to", tmp_path / "restored.db")
     assert all_rows(tmp_path / "restored.db") == rows
@@ -78,3 +101,22 @@ def test_options_that_do_not_go_together_are_refused(
 def test_a_store_that_is_not_there_is_not_found(program: Program) -> None:
     program("check", "./nowhere", code=10)
     program("check", code=10)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links are for administrators there")
+def test_where_a_link_hides_the_snapshots_nothing_is_taken_for_garbage(
+    program: Program, store: Path, tmp_path: Path
+) -> None:
+    (store / "snapshots").rename(tmp_path / "elsewhere")
+    (store / "snapshots").symlink_to(tmp_path / "elsewhere")
+    for path in store.glob("*/**/*"):
+        os.utime(path, (0, 0), follow_symlinks=False)
+    before = sorted(store.rglob("*"))
+    for command in (("check", "./store", "--read-data"), ("prune", "./store")):
+        assert "snapshots in" in program(*command, code=20).message
+    (store / "snapshots").unlink()
+    assert "not one manifest" in program("check", "./store", code=3).out
+    assert "No bytes were freed" in program("prune", "./store").out
+    (tmp_path / "elsewhere").rename(store / "snapshots")
+    program("check", "./store", "--read-data")
+    assert [path for path in before if not path.exists()] == []

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from tests.contracts.memory import LIKE_S3, Place
 from tests.storage.snapshots.blocks.machines import HOUR, Clock, Machine, image_of, name_of
@@ -11,8 +13,10 @@ from junmai_svc.checks.block_store import Structure, examine_packs, findings, lo
 from junmai_svc.checks.store_report import StoreFinding, merged
 from junmai_svc.storage.snapshots.blocks.map_format import StoredMap, encode
 from junmai_svc.storage.snapshots.blocks.places import MAPS, PACKS, manifest_object
+from junmai_svc.storage.snapshots.blocks.runs import Runs
+from junmai_svc.storage.snapshots.manifest import encode as encode_manifest
 
-A, B = name_of(0), name_of(1)
+A, B, C = (name_of(number) for number in range(3))
 FIRST = image_of(range(600))
 SECOND = image_of([*range(599), 7_777])
 
@@ -116,7 +120,7 @@ def test_a_map_of_another_image_is_found(machine: Machine) -> None:
     manifests = look(machine.images).manifests
     other = machine.images.map(manifests[B].map)
     from_one = [(pack + 1, first, length) for pack, first, length in other.runs]
-    stored = StoredMap(other.image, other.size, "", other.packs, type(other.runs)())
+    stored = StoredMap(other.image, other.digest, other.size, "", other.packs, Runs())
     for run in from_one:
         stored.runs.append(*run)
     name = manifests[A].map
@@ -128,7 +132,20 @@ def test_a_map_of_another_image_is_found(machine: Machine) -> None:
 def test_a_manifest_that_can_not_be_used_is_found(machine: Machine) -> None:
     change(machine, manifest_object(A), lambda content: content[:-20])
     [finding] = checked(machine, read=False)
-    assert (finding.what, finding.name, finding.hits) == ("manifest", manifest_object(A), ())
+    assert (finding.what, finding.name) == ("manifest", manifest_object(A))
+    assert [(hit.snapshot, hit.size) for hit in finding.hits] == [(A, 0)]
+
+
+@pytest.mark.parametrize("changes", [{"file_size": 7}, {"checksum": "0" * 64}])
+def test_a_manifest_of_another_image_than_its_map_s_is_blamed_and_no_other(
+    machine: Machine, changes: dict[str, Any]
+) -> None:
+    good = look(machine.images).manifests[A]
+    false = msgspec.structs.replace(good, name=C, **changes)
+    machine.backend.put(manifest_object(C), encode_manifest(false))
+    [finding] = checked(machine)
+    assert (finding.what, finding.name) == ("manifest", manifest_object(C))
+    assert [hit.snapshot for hit in finding.hits] == [C]
 
 
 def test_damage_in_what_nothing_needs_is_found_as_writers_may_use_it(
@@ -148,7 +165,7 @@ def test_what_is_dropped_and_collected_meanwhile_is_no_damage(machine: Machine) 
     clock = machine.backend.place.now
     assert isinstance(clock, Clock)
     clock.advance(2 * HOUR)
-    assert machine.images.collect().deleted
+    assert machine.collect().deleted
     damages = examine_packs(machine.images, before, before.stored, None)
     assert damages
     assert list(findings(machine.images, before, damages, look(machine.images))) == []

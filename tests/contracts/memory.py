@@ -323,6 +323,16 @@ class MemoryBackend:
         with self._step("delete", source):
             self._remove(source)
 
+    def retain(self, name: str, until: datetime, *, enough: datetime) -> datetime:
+        """See `Backend.retain`."""
+        with self._step("retain", name):
+            held = self._existing(name)
+            before = held.retain_until
+            if not self._seen.object_lock or (before is not None and before >= enough):
+                return before or until
+            self.place.objects[name] = replace(held, retain_until=until)
+            return until
+
     def sweep(self, before: datetime) -> int:
         """Find nothing, as nothing is ever half done here."""
         del before

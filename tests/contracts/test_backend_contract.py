@@ -407,6 +407,29 @@ def test_a_lock_is_honoured_where_it_is_promised(backend: Backend) -> None:
         assert backend.get(name, LIMIT) == b"content"
 
 
+def test_a_lock_is_made_longer_where_too_little_is_left_and_never_shorter(
+    backend: Backend,
+) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    short, long = now + timedelta(hours=1), now + timedelta(hours=3)
+    backend.put("locked", b"content", retain_until=short)
+    backend.put("free", b"content")
+    if not backend.capabilities().object_lock:
+        backend.retain("locked", long, enough=long)
+        assert backend.stat("locked").retain_until is None
+    else:
+        assert backend.retain("locked", long, enough=short) == short
+        assert backend.stat("locked").retain_until == short
+        for name in ("locked", "free"):
+            assert backend.retain(name, long, enough=long) == long
+            assert backend.stat(name).retain_until == long
+            assert backend.retain(name, short, enough=short) == long
+            assert backend.stat(name).retain_until == long
+    assert backend.get("locked", LIMIT) == b"content"
+    with pytest.raises(NotFoundError):
+        backend.retain("none", long, enough=long)
+
+
 def test_a_file_that_is_not_there_is_not_put(backend: Backend, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"store name in .* file"):
         backend.put("name", tmp_path / "file")

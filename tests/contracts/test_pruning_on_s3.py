@@ -58,11 +58,11 @@ def test_what_nothing_leads_to_is_deleted_with_all_its_versions(
     user.backup(B, image_of(range(200, 500)))
     user.drop(A)
     user.images.tidy()
-    deleted = user.images.collect().deleted
+    deleted = user.collect().deleted
     assert len(deleted) == 1  # the map; B needs blocks of the pack
     done = user.images.repack(None)
     assert (done.maps, done.problems) == (1, ())
-    assert len(user.images.collect().deleted) == 1
+    assert len(user.collect().deleted) == 1
     assert user.restore(B) == image_of(range(200, 500))
     assert sorted(name.split("/")[0] for name in names(backend)) == [
         "maps",
@@ -87,14 +87,14 @@ def test_locked_objects_are_skipped_and_told_with_their_date(
     free = machine()
     free.backup(B, image_of(range(1_000, 1_300)))
     free.drop(B)
-    deleted = free.images.collect().deleted
+    deleted = free.collect().deleted
     assert sorted(name.split("/")[0] for name in deleted) == ["maps", "packs"]
     assert user.restore(A) == image_of(range(300))
     # What an expired lock of the manifest leaves is locked itself, a little longer.
     backend._connection.call(
         "delete_object", "hide a manifest", Key=backend._key(f"snapshots/{A}.json")
     )
-    done = free.images.collect()
+    done = free.collect()
     assert done.deleted == {}
     assert [(each.name.split("/")[0], each.until) for each in done.locked] == [
         ("maps", LATER),

@@ -30,8 +30,14 @@ def test_what_is_published_there_verifies_from_there(backend: Backend, tmp_path:
     assert set(answers.values()) == {Answer.OK}
     mirror = Mirror(backend, audit.journal_id)
     assert mirror.sizes() == [5, 267, 272]
+    names = {found.name.removeprefix(mirror.name("")) for found in backend.list(mirror.name(""))}
+    assert {name.split("/")[0] for name in names} == {"tile", "keys", "checkpoints", "checkpoint"}
+    partial_ones_of_the_first = {name for name in names if name.startswith("tile/entries/000.p/")}
     if backend.capabilities().object_lock:
-        for size in mirror.sizes():
+        assert partial_ones_of_the_first
+        for name in names - {"checkpoint"}:
             with pytest.raises(RetainedError):
-                backend.delete(mirror.name(f"checkpoints/{size:020}"))
+                backend.delete(mirror.name(name))
+    else:
+        assert not partial_ones_of_the_first
     backend.close()

@@ -18,7 +18,7 @@ import pytest
 from tests.contracts import s3_server
 from tests.contracts.faulty_server import FINE, Mishap, Plan, Request, in_front_of
 from tests.crash import program
-from tests.crash.program import NAMES, PUBLISHED, SYNCS, Call, spread
+from tests.crash.program import NAMES, PUBLISHED, SYNCS, Call, moments
 from tests.crash.scene import Scene, content
 
 from junmai_svc.service.stores import Named, open_store
@@ -65,7 +65,7 @@ def blocks_moments(tmp_path_factory: pytest.TempPathFactory) -> list[Call]:
     worked = [call for call in seen if call.worked]
     working = [call for call in worked if PUBLISHED not in call.detail]
     publishing = [call for call in worked if PUBLISHED in call.detail]
-    return [*working[::3], *spread(publishing, 4)]
+    return [*moments(working, -(-len(working) // 2)), *moments(publishing, 4)]
 
 
 @pytest.mark.usefixtures("strace")

@@ -29,13 +29,14 @@ def test_a_running_daemon_shows_how_each_database_stands(installation: Installat
     installation.wait_for(lambda: installation.lines("job.done"), running)
     [ready] = installation.lines("page.ready")
     url = ready["url"]
+    # Well from the first question on, whoever asks how seldom.
+    assert asked(f"{url}healthz") == (200, "ok\n")
 
     def status() -> dict[str, object]:
         found = json.loads(asked(f"{url}status.json")[1])
         assert isinstance(found, dict)
         return found
 
-    # The first answer does not wait for the stores; a later one has looked at them.
     installation.wait_for(lambda: '"snapshots":1' in json.dumps(status(), separators=(",", ":")))
     assert status()["status"] == "ok"
     assert asked(f"{url}healthz") == (200, "ok\n")

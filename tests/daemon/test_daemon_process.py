@@ -10,6 +10,8 @@ from tests.daemon.installation import HEAD, NEVER_SOON, Installation
 from tests.harness.databases import change
 from tests.harness.listener import Listener
 
+from junmai_svc.service.daemon.lock import read_note
+
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signals")
 LOCKED = 11
 # What a backup takes long enough for to be caught in the middle.
@@ -157,6 +159,28 @@ def test_a_new_configuration_is_taken_and_a_bad_one_changes_nothing(
 
 
 @posix
+def test_what_takes_a_restart_is_said_to(installation: Installation) -> None:
+    installation.configure(NEVER_SOON)
+    running = installation.start()
+    head = HEAD.replace("data/journal.db", "data/other.db")
+    installation.configure(NEVER_SOON, head=head.replace('listen = ""', 'listen = "127.0.0.1:0"'))
+    running.send_signal(signal.SIGHUP)
+    installation.wait_for(lambda: installation.lines("daemon.configuration_reloaded"), running)
+    [told] = installation.lines("configuration.needs_restart")
+    assert told["keys"] == ["journal.url", "status.listen"]
+    [reloaded] = installation.lines("daemon.configuration_reloaded")
+    assert reloaded["needs_restart"] == told["keys"]
+    installation.configure(NEVER_SOON)
+    running.send_signal(signal.SIGHUP)
+    installation.wait_for(
+        lambda: len(installation.lines("daemon.configuration_reloaded")) == 2, running
+    )
+    assert len(installation.lines("configuration.needs_restart")) == 1
+    running.send_signal(signal.SIGTERM)
+    assert ended(running) == 0
+
+
+@posix
 def test_a_backup_taken_by_hand_is_not_taken_again_at_the_start(
     installation: Installation,
 ) -> None:
@@ -253,3 +277,37 @@ def test_a_watching_service_is_pinged_and_its_address_is_nowhere_to_be_read(
     written = [path for path in installation.folder.rglob("*") if path.is_file()]
     assert secret not in said
     assert [p.name for p in written if secret.encode() in p.read_bytes()] == ["ping.url"]
+
+
+def failed_once_more(installation: Installation) -> None:
+    """Run a daemon until its backup has failed."""
+    before = len(installation.lines("daemon.job_failed"))
+    running = installation.start()
+    installation.wait_for(lambda: len(installation.lines("daemon.job_failed")) > before, running)
+    running.send_signal(signal.SIGTERM)
+    assert ended(running) == 0
+
+
+@posix
+def test_a_message_that_nobody_took_is_sent_after_a_restart_and_not_told_anew(
+    installation: Installation,
+) -> None:
+    pytest.importorskip("apprise")
+    listener = Listener()
+    try:
+        (installation.folder / "urls").write_text(f"json://{listener.address}/", encoding="utf-8")
+        installation.configure(NEVER_SOON, more='[notify]\nurls_file = "urls"\n')
+        installation.source.write_bytes(b"no database at all")
+        listener.status = 500
+        for _ in range(2):
+            failed_once_more(installation)
+            assert len(read_note(installation.journal).unsent) == 1
+        listener.status, refused = 200, len(listener.heard)
+        running = installation.start()
+        installation.wait_for(lambda: len(listener.heard) > refused, running)
+        running.send_signal(signal.SIGTERM)
+        assert ended(running) == 0
+    finally:
+        listener.close()
+    assert b"backup of junmai in local failed" in listener.heard[-1][1]
+    assert read_note(installation.journal).unsent == []

@@ -62,7 +62,9 @@ def recorded(installation: Installation) -> tuple[list[Run], dict[str, datetime]
     with Journal.open(
         installation.journal, create=False, actor="a@b", clock=now, tool_version="0"
     ) as journal:
-        return fold_runs(journal.read()), fold_soundness(journal.read()).proven
+        return fold_runs(journal.read()), fold_soundness(journal.read()).proven_in(
+            str(installation.store)
+        )
 
 
 def test_a_week_of_hourly_backups_with_prune_and_drill(
@@ -110,6 +112,6 @@ def test_a_disk_that_is_full_for_half_a_day_loses_nothing_and_goes_on_with_room(
             troubles = {trouble for _, _, trouble, _ in world.heard.wrong}
             assert troubles == {Trouble.FAILED, Trouble.OVERDUE}
             resize(LARGE_ENOUGH)
-            world.run(timedelta(minutes=45))
+            world.run(timedelta(minutes=20))  # it is tried every quarter of an hour
             assert len(store.snapshots()[0]) == len(before) + 1
             assert list(store.folder.glob(".*")) == []

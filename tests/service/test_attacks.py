@@ -170,7 +170,9 @@ def key_lost(scene: Scene) -> None:
 ATTACKS = [
     Attack("edit an entry", sql(EDIT), "intact", "EDITED", 4, "EDITED"),
     Attack("edit it and its hash", rewritten(edited), "append-only", "REWRITTEN", 4, "REWRITTEN"),
-    Attack("delete a row", sql("DELETE FROM event WHERE position = 5"), "intact", "belongs", 5, ""),
+    Attack(
+        "delete a row", sql("DELETE FROM event WHERE position = 5"), "intact", "is missing", 5, ""
+    ),
     Attack("delete and renumber", rewritten(without), "append-only", "REWRITTEN", 5, "FORKED"),
     Attack(
         "insert a row",
@@ -259,7 +261,15 @@ ATTACKS = [
     ),
     Attack("take all back", all_taken_back, "", "", None, None, pinned="current"),
     Attack("edit the store's entries", bundle_edited, "", "", None, None, outside="intact"),
-    Attack("delete the store's entries", bundle_deleted, "", "", None, None, outside="intact"),
+    Attack(
+        "delete the store's entries",
+        bundle_deleted,
+        "intact",
+        "it is missing",
+        0,
+        None,
+        outside="intact",
+    ),
     Attack("put another key in place", key_replaced, "authentic", "not the one", None, ""),
     Attack("take the key away", key_lost, "authentic", "missing", None, ""),
 ]

@@ -12,9 +12,11 @@ import pytest
 from junmai_svc.service.backup import backup
 from junmai_svc.service.check import EVERYTHING, check
 from junmai_svc.service.context import Context
+from junmai_svc.service.drill import Result, drill
 from junmai_svc.service.prune import plan_prune, prune
 from junmai_svc.service.repair import Sources, repair
 from junmai_svc.service.retention import Policy
+from junmai_svc.service.snapshot_list import list_snapshots
 from junmai_svc.service.views.check import check_view, repair_view
 from junmai_svc.storage.backends.local import LocalBackend
 from junmai_svc.storage.errors import NotFoundError
@@ -22,6 +24,7 @@ from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.soundness import fold_soundness
 from junmai_svc.storage.snapshots.base import SnapshotStore
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
+from junmai_svc.storage.snapshots.blocks.maps import encode_map
 from junmai_svc.storage.snapshots.blocks.sealing import Unsealed
 from junmai_svc.storage.snapshots.cache import StoreCache
 from junmai_svc.storage.snapshots.manifest import Reason
@@ -159,6 +162,7 @@ def test_what_can_not_be_mended_is_told_with_its_snapshots_and_ranges(
     done = repair(context, Sources())
     view = repair_view(done)
     assert (view["status"], view["damaged"]) == ("findings", [name])
+    assert "--from-source" in view["findings"][0]["hint"]
     [hit] = view["findings"][0]["snapshots"]
     assert (hit["snapshot"], hit["database"]) == (name, str(source))
     lengths = [stop - start for start, stop in hit["ranges"]]
@@ -279,3 +283,104 @@ def test_where_a_map_can_not_be_read_prune_frees_nothing_and_says_so(
     assert done.deleted == (old,)
     assert map_of_new.name in done.collected.problems[0].message
     assert sorted((tmp_path / "blocks" / "packs").rglob("*")) == packs
+
+
+def change_all(source: Path) -> None:
+    with closing(sqlite3.connect(source)) as database:
+        database.execute("UPDATE photos SET name = name || 'x'")
+        database.commit()
+
+
+def move_a_place(folder: Path) -> str:
+    """Let the newest map say that one block is where its neighbour is; return the map's name.
+
+    As a damaged cache could have made it before its rows were checked.
+    """
+    store = block_store(folder)
+    name = store.find("latest").manifest.map
+    assert isinstance(store.images, BlockImages)
+    image_map = store.images.map(name)
+    image_map.runs.lengths[-1] -= 1
+    pack, first, length = [*image_map.runs][-1]
+    image_map.runs.append(pack, first + length - 1, 1)
+    content = encode_map(image_map, None, store.seal)[1]
+    store.backend.put(f"maps/{name}", content)
+    store.cache.keep_map(name, content)
+    return name
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_after_a_check_that_found_damage_the_next_backup_is_good(
+    context: Context, source: Path, tmp_path: Path, changed: bool
+) -> None:
+    first = backup(context, source, Reason.MANUAL).snapshot.name
+    change_all(source)
+    second = backup(context, source, Reason.MANUAL).snapshot.name
+    flip(max((tmp_path / "blocks" / "packs").glob("*/*"), key=lambda path: path.stat().st_mtime_ns))
+    assert check(context, EVERYTHING).report.damaged == (second,)
+    if changed:
+        change_all(source)
+    third = backup(context, source, Reason.MANUAL).snapshot.name
+    assert fetched(context.store, tmp_path)
+    assert check(context, EVERYTHING).report.sound == (first, third)
+    plan = plan_prune(
+        context.store, context.journal, Policy(keep_within=None, keep_last=1), datetime.now(UTC)
+    )
+    assert plan.dropped == [second, first]
+
+
+def test_a_map_of_other_blocks_than_its_images_is_found_and_its_snapshots_are_not_sound(
+    context: Context, source: Path, tmp_path: Path
+) -> None:
+    snapshot = backup(context, source, Reason.MANUAL).snapshot
+    move_a_place(tmp_path)
+    assert drill(context, context.store.find(snapshot.name)).result is Result.FAILED
+    report = check(context, EVERYTHING).report
+    assert [each.what for each in report.findings] == ["map"]
+    assert snapshot.name in report.findings[0].problem
+    assert (report.damaged, report.sound) == ((snapshot.name,), ())
+    known = fold_soundness(context.journal.read())
+    assert known.damaged_in(context.store.url) == {snapshot.name}
+
+
+def test_what_a_drill_found_damaged_is_so_for_all_that_lie_in_the_same_places(
+    context: Context, source: Path, tmp_path: Path
+) -> None:
+    first = backup(context, source, Reason.MANUAL).snapshot
+    second = context.store.again(first, first.manifest)
+    assert second is not None
+    flip_pack(tmp_path)
+    assert drill(context, first).result is Result.FAILED
+    plan = plan_prune(context.store, context.journal, Policy(), datetime.now(UTC))
+    assert [each.candidate.damaged for each in plan.decisions] == [True, True]
+    backup(context, source, Reason.MANUAL)
+    listed = list_snapshots(context.stores[:1], (), context.journal).snapshots
+    assert [each.copies[0].damaged for each in listed] == [False, True, True]
+
+
+def test_a_map_of_other_blocks_is_made_anew_by_a_repair(
+    context: Context, source: Path, tmp_path: Path
+) -> None:
+    snapshot = backup(context, source, Reason.MANUAL).snapshot
+    good = fetched(context.store, tmp_path)
+    name = move_a_place(tmp_path)
+    alone = repair(context, Sources())
+    assert (alone.after.damaged, alone.after.sound) == ((snapshot.name,), ())
+    done = repair(context, Sources(store=context.stores[1]))
+    assert (done.mended.rebuilt, done.after.findings) == ((name,), ())
+    assert done.after.sound == (snapshot.name,)
+    assert fetched(context.store, tmp_path) == good
+    assert list(context.store.backend.list("state/marks/")) == []
+    assert check(context, EVERYTHING).report.sound == (snapshot.name,)
+
+
+def test_a_check_of_a_sound_store_lets_backups_build_on_it_again(
+    context: Context, source: Path, tmp_path: Path
+) -> None:
+    backup(context, source, Reason.MANUAL)
+    path = flip_pack(tmp_path)
+    check(context, EVERYTHING)
+    flip(path)
+    assert check(context, EVERYTHING).report.findings == ()
+    again = backup(context, source, Reason.MANUAL).snapshot
+    assert again.manifest.new_bytes == 0

@@ -2,11 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from junmai_svc.service.daemon.jobs import Job, JobKind
+from junmai_svc.service.daemon.lock import StandingNote
+from junmai_svc.service.daemon.standing_notes import noted, standings_in
 from junmai_svc.service.notify.crier import Crier
-from junmai_svc.service.notify.notices import Trouble
+from junmai_svc.service.notify.notices import REMIND, Trouble
 from junmai_svc.service.schedule import parse
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -65,6 +68,36 @@ def test_what_fails_together_is_told_in_one_message(heard: Heard) -> None:
     [(title, text)] = heard.told
     assert title == "junmai-svc: 3 failed"
     assert len(text.splitlines()) == 3
+
+
+def test_a_restart_neither_repeats_what_was_told_nor_forgets_to_tell_its_end(heard: Heard) -> None:
+    heard.crier.went_wrong("backup of a", Trouble.FAILED, "why", NOON)
+    heard.crier.flush()
+    for _ in range(3):
+        left = msgspec.json.encode(noted(heard.crier.standings()))
+        before = standings_in(msgspec.json.decode(left, type=dict[str, StandingNote]))
+        heard.crier = Crier(
+            lambda title, text: heard.told.append((title, text)), heard.pings.append, REMIND, before
+        )
+        heard.crier.went_wrong("backup of a", Trouble.FAILED, "why", NOON + timedelta(minutes=5))
+        heard.crier.flush()
+    assert [title for title, _ in heard.told] == ["junmai-svc: backup of a failed"]
+    heard.crier.went_well("backup of a", NOON + timedelta(minutes=9))
+    heard.crier.flush()
+    assert heard.told[-1][0] == "junmai-svc: backup of a recovered"
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        StandingNote(trouble="bad", told=["failed"], told_at=NOON.isoformat()),
+        StandingNote(trouble="failed", told=["worse"], told_at=NOON.isoformat()),
+        StandingNote(trouble="failed", told=["failed"], told_at="yesterday"),
+        StandingNote(trouble="failed", told=["failed"], told_at="2026-11-23T12:00:00"),
+    ],
+)
+def test_a_standing_that_can_not_be_is_none(note: StandingNote) -> None:
+    assert standings_in({"backup of a": note}) == {}
 
 
 def test_what_is_configured_no_more_is_forgotten(heard: Heard) -> None:

@@ -1,5 +1,8 @@
 """Claims about drills: proven is what was really restored; trouble on the way proves nothing."""
 
+import errno
+import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,7 +20,12 @@ from junmai_svc.service.drill import Result, drill, newest_of
 from junmai_svc.service.progress import Silent
 from junmai_svc.service.stores import Named
 from junmai_svc.service.wiring import context_for
-from junmai_svc.storage.errors import InterruptedRunError, NotFoundError, StorageUnavailableError
+from junmai_svc.storage.errors import (
+    InterruptedRunError,
+    NoSpaceError,
+    NotFoundError,
+    StorageUnavailableError,
+)
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.soundness import fold_soundness
 from junmai_svc.storage.snapshots.manifest import Reason
@@ -55,7 +63,7 @@ def test_a_good_snapshot_is_proven_and_the_journal_knows_every_table(
     assert told["type"] == "proven"
     assert told["tables"]["photos"]["rows"] == 24
     assert len(told["tables"]["photos"]["digest"]) == 64
-    assert snapshot.name in fold_soundness(context.journal.read()).proven
+    assert snapshot.name in fold_soundness(context.journal.read()).proven_in(context.store.url)
 
 
 def test_equal_rows_have_equal_digests_in_any_store(tmp_path: Path, source: Path) -> None:
@@ -119,6 +127,30 @@ def test_a_store_that_does_not_answer_leaves_it_inconclusive(
     assert done.result is Result.INCONCLUSIVE
     assert ended(context, done.run)["type"] == "inconclusive"
     assert fold_soundness(context.journal.read()).proven == {}
+
+
+class Overflowing(FileStore):
+    """A store whose snapshots are larger than what is left of the disk for temporary files."""
+
+    def fetch(self, *_: object, **__: object) -> None:
+        """Fail as a write does, without the name of the file.
+
+        Raises:
+            OSError: always.
+        """
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_where_scratch_is_full_that_is_what_is_named(
+    context: Context, source: Path, tmp_path: Path
+) -> None:
+    snapshot = backup(context, source, Reason.MANUAL).snapshot
+    full = replace(context, stores=(Overflowing(tmp_path / "store"),))
+    problem = drill(full, snapshot).problem
+    assert problem is not None
+    assert isinstance(problem, NoSpaceError)
+    assert f"in {tempfile.gettempdir()}" in problem.message
+    assert "TMPDIR" in problem.hint
 
 
 def test_a_stop_in_the_middle_leaves_it_inconclusive_and_nothing_behind(

@@ -2,8 +2,10 @@
 
 import json
 import logging
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,17 @@ def test_a_traceback_in_the_log_carries_no_local_variables(tmp_path: Path) -> No
     text = (tmp_path / "log").read_text(encoding="utf-8")
     assert "ValueError" in text
     assert "hunter2" not in text
+
+
+def test_a_traceback_in_the_log_does_not_repeat_what_sqlite_quotes_of_a_row(tmp_path: Path) -> None:
+    with logs.configured("info", tmp_path / "log"), closing(sqlite3.connect(":memory:")) as one:
+        try:
+            one.execute("SELECT json_extract('{}', 'jane.doe')")
+        except sqlite3.Error as error:
+            logs.log().error("bug", exc_info=error)
+    text = (tmp_path / "log").read_text(encoding="utf-8")
+    assert "OperationalError" in text
+    assert "jane" not in text.replace(json.dumps(__file__), "")
 
 
 def test_an_unknown_level_and_a_file_that_can_not_be_are_refused(tmp_path: Path) -> None:

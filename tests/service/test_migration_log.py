@@ -132,6 +132,7 @@ LOST = Finding(
     actual="126",
     hint="Review migration log for errors, restore from backup if needed",
     message="Record count mismatch",
+    of_row=False,
 )
 ORPHAN = Finding("foreign_keys", "jobs", key="id = 'a'", message="Orphaned records detected")
 
@@ -168,6 +169,18 @@ def test_orphans_that_the_source_had_already_do_not_fail_it(known: int, match: b
     assert checks["foreign_keys"]["target_count"] == 7
     assert checks["foreign_keys"]["source_count"] == (7 if known == 2 else 2 * known)
     assert checks["foreign_keys"]["match"] is match
+
+
+def test_the_log_tells_where_a_row_is_wrong_and_not_what_it_holds() -> None:
+    found = tuple(
+        Finding("rows", "photos", f"mail = '{who}'", "status", "'ok'", f"'{who}'", "Look at it.")
+        for who in ("jane", "john")
+    )
+    failed = CheckResult("rows", "photos", total=2, findings=found)
+    results = verification_results(Report((failed,)), {})
+    assert results["errors"] == ["Difference in photos, column status. Look at it."]
+    shown = error_lines([failed])
+    assert ["jane" in shown[0], "john" in shown[1]] == [True, True]
 
 
 def test_only_new_findings_of_failed_checks_are_errors() -> None:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,13 @@ from junmai_svc.service.notify.sending import Addresses, ping, read_addresses, s
 from junmai_svc.storage.errors import NotFoundError, StorageUnavailableError, UsageError
 
 SECRET = "s3cr3t-t0ken"  # noqa: S105  # the point of the test
+
+
+def wait_for(seen: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not seen():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -150,6 +157,73 @@ def test_an_address_that_does_not_answer_delays_nobody(
             messenger.ping("success")
         assert time.monotonic() - begun < 0.2
         messenger.close(0.1)
+    assert "message.dropped" in (tmp_path / "log").read_text(encoding="utf-8")
+
+
+def test_a_message_that_can_not_be_delivered_is_kept_and_sent_when_it_can(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    down = threading.Event()
+    down.set()
+
+    def send_or_not(_urls: object, title: str, _text: str) -> None:
+        if down.is_set():
+            raise StorageUnavailableError("A notification was not taken by every address")
+        heard.append(title)
+
+    monkeypatch.setattr(messages, "send_beside", send_or_not)
+    monkeypatch.setattr(messages, "FIRST_RETRY_SECONDS", 0.05)
+    messenger = Messenger(Addresses(("json://host/",), f"http://{listener.address}/"))
+    messenger.tell("one", "text")
+    messenger.tell("two", "text")
+    wait_for(messenger.undelivered)
+    found = messenger.undelivered()
+    assert found is not None
+    assert "not taken" in found.problem
+    assert messenger.unsent() == [("one", "text"), ("two", "text")]
+    messenger.ping("success")  # waits for no message
+    wait_for(lambda: listener.heard)
+    down.clear()
+    wait_for(lambda: not messenger.unsent())
+    assert heard == ["one", "two"]
+    assert messenger.undelivered() is None
+    messenger.close(1)
+
+
+def test_what_was_not_delivered_before_a_restart_is_sent_after_it_and_by_new_addresses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard: list[tuple[object, str]] = []
+
+    def only_the_new(urls: object, title: str, _text: str) -> None:
+        if urls == ("json://old/",):
+            raise UsageError("Address 1 is of no kind that Apprise knows")
+        heard.append((urls, title))
+
+    monkeypatch.setattr(messages, "send_beside", only_the_new)
+    messenger = Messenger(Addresses(("json://old/",)), [("one", "text")])
+    wait_for(messenger.undelivered)
+    messenger.replace(Addresses(("json://new/",)))
+    wait_for(lambda: not messenger.unsent())
+    assert heard == [(("json://new/",), "one")]
+    messenger.close(1)
+
+
+def test_so_many_messages_are_kept_and_the_oldest_goes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(*_: object) -> None:
+        raise StorageUnavailableError("no")
+
+    monkeypatch.setattr(messages, "send_beside", refuse)
+    with configured("info", tmp_path / "log"):
+        messenger = Messenger(Addresses(("json://host/",)))
+        for number in range(messages.WAITING_MOST + 1):
+            messenger.tell(str(number), "text")
+        kept = messenger.unsent()
+        messenger.close(1)
+    assert (len(kept), kept[0][0]) == (messages.WAITING_MOST, "1")
     assert "message.dropped" in (tmp_path / "log").read_text(encoding="utf-8")
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from junmai_svc.service.page.render import page_of
-from junmai_svc.service.page.view import Proof, page_view
+from junmai_svc.service.page.view import Missing, Proof, page_view
+from junmai_svc.service.printable import printable
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.projection import fold_runs
 
@@ -132,9 +134,11 @@ class Page(HTMLParser):
             self.texts.append(data)
 
 
-def page(events: Sequence[Event], proof: Proof | None = None) -> str:
+def page(
+    events: Sequence[Event], proof: Proof | None = None, missing: Sequence[Missing] = ()
+) -> str:
     (run,) = fold_runs(events)
-    return page_of(page_view(run, events, proof or Proof("data/journal.db")))
+    return page_of(page_view(run, events, proof or Proof("data/journal.db"), missing))
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
@@ -145,7 +149,7 @@ def test_every_name_is_text_and_nothing_else(name: str) -> None:
         shown.attributes & {"src", "href"}
     )
     assert shown.open == []
-    assert sum(name in text for text in shown.texts) >= 15
+    assert sum(printable(name) in text for text in shown.texts) >= 15
 
 
 @given(st.text(max_size=30), st.sampled_from(["migration", "backup", "restore", "replay", "prune"]))
@@ -223,3 +227,49 @@ def test_what_an_older_version_recorded_is_enough_for_a_page() -> None:
     texts = " ".join(Page(page(events)).texts)
     assert "not on record one by one" in texts
     assert "--execute" not in texts
+
+
+@pytest.mark.parametrize(
+    ("checked", "words"),
+    [
+        ({"checks": 9, "failing": 2}, ["Not known to this page", "2 of them failed"]),
+        ({"checks": 9, "failing": 0}, ["Not known to this page", "None of them failed"]),
+        ({"checks": 9}, ["Not known to this page"]),
+    ],
+    ids=["failed", "passed", "not told"],
+)
+def test_a_page_whose_details_are_missing_says_so_and_claims_nothing(
+    checked: dict[str, Any], words: list[str]
+) -> None:
+    digest = "ab" * 32
+    events = story(
+        "migration",
+        [
+            ("requested", {"source": "a.db", "target": "b.db"}),
+            ("constraints_checked", {**checked, "details": digest}),
+            ("verified", {"target": "b.db"}),
+        ],
+    )
+    missing = Missing(9, "constraints checked", digest, "the store <b> is down")
+    texts = " ".join(" ".join(Page(page(events, missing=[missing])).texts).split())
+    for text in (*words, "not complete", digest, "Event 9", "the store <b> is down"):
+        assert text in texts, text
+    for text in ("value for value", "None. ", "not on record one by one"):
+        assert text not in texts, text
+    assert ("0 failed" in texts) is (checked.get("failing") == 0)
+
+
+def test_a_clock_that_went_back_is_said_and_hides_no_step() -> None:
+    events = story("backup", [("started", {}), ("stored", {}), ("verified", {})])
+    late = [replace(events[1], time=NOON - timedelta(hours=1)), events[2]]
+    texts = " ".join(" ".join(Page(page([events[0], *late])).texts).split())
+    assert "1 h 0 min back" in texts
+    assert "the clock went back meanwhile" in texts
+    assert "went back" not in " ".join(Page(page(events)).texts)
+
+
+def test_a_page_says_how_its_checkpoint_is_used() -> None:
+    proof = Proof("/x/journal.db", "origin\n7\nroot=\n", "key+1+ab", "/x/backups")
+    texts = " ".join(" ".join(Page(page(migration("photos"), proof)).texts).split())
+    assert "as a file seen" in texts
+    assert "audit verify --store /x/backups --key FILE --pin seen" in texts

@@ -14,6 +14,13 @@ def test_control_characters_are_spelled_out_wherever_they_are() -> None:
     assert found == {"a\\x1b": ["\\x1b[31m", {"k": "\\x9b"}], "n": 5, "t": "撮影 😀"}
 
 
+def test_what_turns_the_direction_of_writing_is_spelled_out() -> None:
+    assert printable("photo\u202egpj.db") == "photo\\u202egpj.db"
+    for code in (0x061C, 0x200E, 0x200F, 0x2028, 0x2029, 0x202A, 0x202D, 0x2066, 0x2069):
+        assert printable(f"a{chr(code)}b") == f"a\\u{code:04x}b"
+    assert printable("👩\u200d💻 שלום") == "👩\u200d💻 שלום"
+
+
 def test_an_escape_sequence_in_a_tables_name_is_shown_not_obeyed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,7 +9,9 @@ import pytest
 from junmai_svc.service.context import Context
 from junmai_svc.service.prune import plan_prune, prune
 from junmai_svc.service.retention import Policy
+from junmai_svc.storage.journal.events import event_type, stream_name
 from junmai_svc.storage.journal.journal import Journal
+from junmai_svc.storage.journal.uuid7 import uuid7
 from junmai_svc.storage.snapshots.manifest import STAMP, Manifest, Reason
 from junmai_svc.storage.snapshots.store import FileStore
 
@@ -66,6 +68,22 @@ def test_a_dry_run_deletes_nothing(context: Context) -> None:
     assert plan.dropped == [old]
     assert plan.freed == 5
     assert len(names(context)) == 2
+
+
+def test_a_proof_keeps_a_snapshot_only_in_the_store_whose_bytes_were_read(
+    context: Context, tmp_path: Path
+) -> None:
+    stored(context, 1)
+    older, old = stored(context, 60), stored(context, 31)
+    for name, store in ((old, tmp_path / "elsewhere"), (older, context.folder)):
+        run = uuid7()
+        for event, data in (("started", {"snapshot": name, "store": str(store)}), ("proven", {})):
+            kind = event_type("drill", event)
+            context.journal.append(stream_name("drill", run), kind, data, correlation=run)
+    plan = plan_prune(context.store, context.journal, POLICY, NOW)
+    assert plan.dropped == [old]
+    told = {each.candidate.name: each.reasons for each in plan.decisions}
+    assert told[older] == ("newest proven",)
 
 
 def test_what_is_held_stays_until_it_is_released(context: Context) -> None:

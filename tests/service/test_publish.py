@@ -1,5 +1,6 @@
 """A signal while the journal is published: it stops a run that goes on, and spoils no ended one."""
 
+import shutil
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -7,16 +8,20 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import pytest
+from tests.harness.databases import make_oldest
 
 from junmai_svc.service.backup import backup
 from junmai_svc.service.context import Context
+from junmai_svc.service.migrate import migrate
+from junmai_svc.service.migration import MigrateRequest
 from junmai_svc.service.progress import Silent
 from junmai_svc.service.publish import publish_intent
+from junmai_svc.service.restore import Which, restore
 from junmai_svc.service.signals import ignore_from_here, interruptible
 from junmai_svc.service.stores import Named
 from junmai_svc.service.wiring import context_for
 from junmai_svc.storage.backends.local import LocalBackend
-from junmai_svc.storage.errors import InterruptedRunError, StorageUnavailableError
+from junmai_svc.storage.errors import InterruptedRunError, LockedError, StorageUnavailableError
 from junmai_svc.storage.snapshots.manifest import Reason
 
 SIGNUM = signal.SIGINT
@@ -80,7 +85,7 @@ def test_a_store_that_is_down_stops_nothing_and_is_told(
         backup(context, source, Reason.MANUAL)
         assert publish_intent(context).stores == ()
     said = capsys.readouterr().err
-    assert "No store could be reached" in said
+    assert "Only the local journal knows that this was begun" in said
     assert "The journal is not published to" in said
     assert "The store is down" in said
 
@@ -106,6 +111,33 @@ def test_a_signal_at_the_very_end_spoils_no_run_that_is_done(
         backup(context, source, Reason.MANUAL)
         recorded = context.journal.head().size
     assert published(source) == recorded
+
+
+def replace_target(context: Context, by: str, source: Path, target: Path) -> None:
+    if by == "migrate":
+        migrate(context, MigrateRequest(source, target, overwrite=True))
+    else:
+        restore(context, Which(), target)
+
+
+@pytest.mark.parametrize("by", ["migrate", "restore"])
+def test_what_replaces_a_database_is_published_before_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    source = make_oldest(tmp_path / "junmai.db")
+    target = Path(shutil.copy(source, tmp_path / "target.db"))
+    sizes: list[int] = []
+
+    def replacing(_path: Path) -> None:
+        sizes.extend((published(source), context.journal.head().size))
+        raise LockedError("In use", "")
+
+    monkeypatch.setattr("junmai_svc.service.replace.held", replacing)
+    with opened(source) as context:
+        backup(context, source, Reason.MANUAL)
+        with pytest.raises(LockedError):
+            replace_target(context, by, source, target)
+    assert sizes[0] == sizes[1] > 0
 
 
 def test_a_signal_before_it_leaves_the_publishing_to_the_next(source: Path) -> None:

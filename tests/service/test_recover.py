@@ -1,24 +1,25 @@
 """Claims about a journal that lost its end, is gone, or went another way; and about its keys."""
 
 import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from tests.harness.published import Scene, made
+from tests.harness.recovering import entries, recover
 
 from junmai_svc.checks.proof import Answer
-from junmai_svc.service.audit.epoch import Recovery
 from junmai_svc.service.audit.keep import check_proof, prove, sign, write_proof
 from junmai_svc.service.audit.outside import verify_store
-from junmai_svc.service.audit.recover import recover as use_case
 from junmai_svc.service.audit.verify import verify_journal
 from junmai_svc.storage.errors import IntegrityError, LockedError, NotFoundError, UsageError
+from junmai_svc.storage.journal.bundles import decode_bundle, encode_bundle
 from junmai_svc.storage.journal.events import event_type, stream_name
+from junmai_svc.storage.journal.failures import DivergedError
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.keyring import key_path
 from junmai_svc.storage.journal.layout import Bundle
 from junmai_svc.storage.journal.liveness import RunLock
+from junmai_svc.storage.journal.merkle import leaf_hash
 from junmai_svc.storage.journal.rotation import history_of, rotate_key, signing_key
 from junmai_svc.storage.journal.uuid7 import uuid7
 
@@ -31,25 +32,6 @@ def scene(tmp_path: Path) -> Scene:
     scene.run()
     scene.publish()
     return scene
-
-
-def recover(scene: Scene, *, key: Path | None = None, new_epoch: str | None = None) -> Recovery:
-    def open_one(path: Path, create: bool, continues: dict[str, object] | None) -> Journal:
-        return Journal.open(
-            path,
-            create=create,
-            actor="ann@desk",
-            clock=lambda: datetime.now(UTC),
-            tool_version="1",
-            continues=continues,
-        )
-
-    return use_case(scene.path, [scene.store], open_one, key=key, new_epoch=new_epoch)
-
-
-def entries(scene: Scene) -> list[bytes]:
-    with scene.journal() as journal:
-        return [event.entry for event in journal.read()]
 
 
 def passes(scene: Scene) -> bool:
@@ -147,9 +129,31 @@ def test_after_a_fork_a_new_epoch_carries_both_and_the_old_one_stays_readable(
     assert passes(scene)
 
 
+@pytest.mark.parametrize("lost", ["all", "the last"])
+def test_what_a_store_signed_and_nobody_has_any_more_can_be_given_up(
+    scene: Scene, lost: str
+) -> None:
+    shutil.copy(scene.folder / "older.db", scene.path)
+    if lost == "all":
+        shutil.rmtree(scene.mirror / "tile")
+    else:
+        path = scene.mirror / Bundle(0, 16).path
+        path.write_bytes(
+            encode_bundle([*decode_bundle(path.read_bytes(), Bundle(0, 16))[:-1], b"{}"])
+        )
+    with pytest.raises((NotFoundError, IntegrityError)):
+        recover(scene)
+    found = recover(scene, new_epoch="the disk died, and the store's too")
+    assert (found.status, found.verdict, found.position) == ("new epoch", "TRUNCATED", 11)
+    scene.key.unlink()
+    scene.run()
+
+
 def test_a_new_epoch_needs_a_fork_and_nobody_at_work(scene: Scene) -> None:
     with pytest.raises(UsageError, match="one history"):
         recover(scene, new_epoch="for fun")
+    shutil.copy(scene.folder / "older.db", scene.path)
+    assert recover(scene, new_epoch="for fun").status == "recovered"
     shutil.copy(scene.folder / "older.db", scene.path)
     scene.run(steps=6)
     run = uuid7()
@@ -207,13 +211,40 @@ def test_a_rotation_cut_short_before_the_key_got_its_name_is_finished(scene: Sce
     assert passes(scene)
 
 
-def test_the_key_of_a_journal_that_is_gone_is_kept_when_a_new_one_begins(scene: Scene) -> None:
-    old = key_path(scene.path).read_bytes()
+@pytest.mark.parametrize("left", [None, b""], ids=["gone", "empty"])
+def test_no_new_journal_begins_where_the_key_of_one_that_is_gone_lies(
+    scene: Scene, left: bytes | None
+) -> None:
+    before = entries(scene)
     scene.path.unlink()
+    if left is not None:
+        scene.path.write_bytes(left)
+    for _ in range(2):
+        with pytest.raises(IntegrityError, match="is gone") as refused, scene.journal():
+            pass
+        assert "audit recover" in refused.value.hint
+    assert scene.path.exists() == (left is not None)
+    assert recover(scene).added == 16
+    assert entries(scene)[:-1] == before
+    assert passes(scene)
+
+
+def test_with_its_key_put_away_a_new_journal_begins(scene: Scene) -> None:
+    scene.path.unlink()
+    key_path(scene.path).rename(scene.folder / "old.key")
+    assert len(entries(scene)) == 1
+
+
+def test_an_older_copy_is_refilled_also_over_a_key_that_was_lost_since(scene: Scene) -> None:
+    """The key beside the journal is its own, though the copy has not heard of it yet."""
+    key_path(scene.path).unlink()
     with scene.journal() as journal:
-        assert history_of(journal).current is not None
-    assert key_path(scene.path).read_bytes() != old
-    assert scene.path.with_name("journal.db.key.1").read_bytes() == old
+        rotate_key(journal, lost="the disk died")
+    scene.publish()
+    before = entries(scene)
+    shutil.copy(scene.folder / "older.db", scene.path)
+    assert recover(scene).status == "recovered"
+    assert entries(scene)[:-1] == before
 
 
 def test_a_store_that_lost_what_it_had_is_published_to_again_for_a_reason(scene: Scene) -> None:
@@ -255,3 +286,21 @@ def test_a_proof_with_any_changed_byte_proves_nothing(scene: Scene) -> None:
         path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
         with pytest.raises(IntegrityError):
             check_proof(path, scene.key)
+
+
+def test_nothing_is_proven_from_a_journal_that_was_edited(scene: Scene) -> None:
+    """The entry is named that is not what it was; where its hash was changed too, its part is."""
+    with scene.tampering() as other:
+        other.execute("UPDATE event SET entry = CAST(entry || ' ' AS BLOB) WHERE position = 7")
+    with scene.journal() as journal:
+        with pytest.raises(DivergedError, match="EDITED at position 7"):
+            prove(journal, "7")
+        write_proof(prove(journal, "3"), scene.folder / "proof")
+    assert check_proof(scene.folder / "proof", scene.key).event.position == 3
+    with scene.tampering() as other:
+        row = other.execute("SELECT entry FROM event WHERE position = 7").fetchone()
+        other.execute("UPDATE event SET leaf_hash = ? WHERE position = 7", (leaf_hash(row[0]),))
+    with scene.journal() as journal:
+        for position in ("3", "7", "15"):
+            with pytest.raises(IntegrityError, match="REWRITTEN between positions 0 and 15"):
+                prove(journal, position)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from junmai_svc.service.recovery import close_abandoned
+from junmai_svc.service.scratch import scratch_name
 from junmai_svc.storage.files import identity_of, staged_path, token_of
 from junmai_svc.storage.journal.events import STARTS, event_type, stream_name
 from junmai_svc.storage.journal.journal import Journal
@@ -249,3 +250,39 @@ def test_a_name_that_a_living_run_has_is_not_taken_from_it(
         assert close_abandoned(journal) == [dead]
     assert closed_as(journal, dead) == "absent"
     assert image.exists()
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Path:
+    folder = tmp_path / scratch_name().name
+    make(folder / "image.db")
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["replay", "drill", "verification", "check"])
+def test_the_images_that_a_dead_run_looked_at_are_removed(
+    kind: str, journal: Journal, room: Path
+) -> None:
+    stream = begun(journal, kind, room=str(room))
+    close_abandoned(journal)
+    assert closed_as(journal, stream) == "partial"
+    assert not room.exists()
+
+
+def test_the_scratch_folder_of_a_living_run_is_left_alone(journal: Journal, room: Path) -> None:
+    stream = begun(journal, "replay", room=str(room))
+    with RunLock(journal.path, stream.partition("/")[2]):
+        assert close_abandoned(journal) == []
+    assert (room / "image.db").exists()
+
+
+def test_no_folder_is_removed_that_is_not_ours(journal: Journal, room: Path) -> None:
+    """By name, through a link, or by a path that goes on behind a name of ours."""
+    other = room.with_name("junmai-svc-backups")
+    room.rename(other)
+    room.symlink_to(other, target_is_directory=True)
+    for named in (other, room, room / "..", room.parent):
+        begun(journal, "replay", room=str(named))
+    close_abandoned(journal)
+    assert (other / "image.db").exists()
+    assert room.is_symlink()

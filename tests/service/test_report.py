@@ -92,6 +92,8 @@ def restored(name: str) -> View:
         "checksum": "ab" * 32,
         "pre_restore_snapshot": f"before {name}",
         "set_aside": [f"aside {name}"],
+        "store": f"store {name}",
+        "damaged_copies": [{"store": f"other {name}", "problem": f"flipped {name}", "hint": ""}],
         "violations": {f"CHECK {name}": 2},
     }
 
@@ -174,6 +176,7 @@ def prune(name: str) -> View:
 
 def check(name: str) -> View:
     hit = {"snapshot": f"snapshot {name}", "ranges": [[0, 4096]], "bytes": 4096}
+    hit["database"] = f"database {name}"
     finding = {"key": f"object {name}", "message": f"damage {name}", "hint": f"hint {name}"}
     return {
         "run": f"run {name}",
@@ -213,7 +216,8 @@ def run(name: str) -> View:
     event = {"position": 7, "version": 2, "time": "2025-01-08T12:00:00.123456+00:00"}
     event |= {"name": f"name {name}", "text": f"text {name}", "after_ms": 340}
     fields = ("run", "kind", "status", "database", "target", "snapshot", "message")
-    return {"events": [event], "ms": 2_500} | {field: f"{field} {name}" for field in fields}
+    began = {"started": "2025-01-08T12:00:00.123456+00:00"}
+    return {"events": [event], "ms": 2_500} | began | {field: f"{field} {name}" for field in fields}
 
 
 def replayed(name: str) -> View:
@@ -303,10 +307,51 @@ def test_on_a_terminal_nothing_is_wider_than_it_and_nothing_is_cut(
 ) -> None:
     """Told by a letter that appears nowhere else, narrow or wide."""
     shown = view(letter * 90)
+    for row in shown.get("runs", ()):  # what a list of runs leaves out where there is no room
+        row |= {"run": "id", "actor": "actor"}
     narrow = on_terminal(columns, show, shown, monkeypatch)
     wide = on_terminal(100_000, show, shown, monkeypatch)
     assert max(cell_len(line) for line in narrow) <= columns
     assert "".join(narrow).count(letter) == "".join(wide).count(letter) >= 90
+
+
+def told_history(database: str) -> View:
+    row = {
+        "run": "0190163d-8694-739b-aea5-966c26f8ad91",
+        "kind": "verification",
+        "status": "mismatch_found",
+        "database": database,
+        "started": "2026-11-27T05:16:50.000000+00:00",
+        "actor": "actor:80566e356b67",
+    }
+    return {"position": None, "runs": [row]}
+
+
+@pytest.mark.parametrize("columns", [80, 100, 120, 160])
+@pytest.mark.parametrize("database", ["data/junmai.db", "/a/rather/long/path/of/a/" * 5])
+def test_an_id_in_the_list_of_runs_can_be_copied(
+    columns: int, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = on_terminal(columns, report_run.show_history, told_history(database), monkeypatch)
+    first = next(line for line in lines if "2026-11-27" in line)
+    words = first.split()
+    assert words[0:4] == ["2026-11-27", "05:16:50", "verification", "mismatch_found"]
+    whole = columns >= 126 and len(database) < 20
+    id_ = "0190163d-8694-739b-aea5-966c26f8ad91"
+    assert words[-1] == (id_ if whole else id_[-12:])
+    assert ("80566e356b67" in first) == whole
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_timeline_has_room_for_words(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "said in twenty-nine characters"
+    event = {"position": 12_345, "version": 2, "after_ms": 61_000, "name": "constraints checked"}
+    event |= {"time": "2026-11-27T05:16:50+00:00", "text": words}
+    view = {"run": "r", "kind": "k", "status": "verified", "ms": 61_000, "events": [event]}
+    view |= {"started": "2026-11-27T05:16:50+00:00"}
+    lines = on_terminal(columns, report_run.show_run, view, monkeypatch)
+    assert any(words in line and "constraints checked" in line for line in lines)
+    assert any(line.startswith("Began    2026-11-27 05:16:50") for line in lines)
 
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)

@@ -1,5 +1,6 @@
 """Retention keeps what it must whatever the policy, says why, and drops nothing in doubt."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
 
@@ -120,7 +121,7 @@ def test_by_default_what_is_older_than_30_days_goes() -> None:
 def test_each_kept_snapshot_says_why() -> None:
     found = [
         candidate("new", 1),
-        candidate("migrated", 50, Reason.MIGRATION),
+        candidate("migrated", 31, Reason.MIGRATION),
         candidate("proven", 60, proven=NOW),
         candidate("held", 70, held=True),
         candidate("old", 80),
@@ -137,6 +138,52 @@ def test_nothing_goes_when_backups_stopped_or_the_clock_jumped() -> None:
     found = [candidate("a", 31), candidate("b", 90)]
     assert kept(found, Policy(keep_last=0)).keys() == {"a", "b"}
     assert "no recent snapshot" in kept(found, Policy(keep_last=0))["b"]
+
+
+YEAR = timedelta(days=400)
+
+
+@given(st.integers(2, 30), policies, st.integers(1, 5))
+def test_a_clock_that_jumps_ahead_drops_nothing_however_often_it_is_backed_up_then(
+    days: int, policy: Policy, more: int
+) -> None:
+    """Seven daily snapshots, then some more of one day 400 days later."""
+    within = policy.keep_within or timedelta(days=30)
+    found = [candidate(f"s{number}", number) for number in range(min(days, within.days + 1))]
+    policy = replace(policy, keep_within=within)
+    later = [candidate(f"later {n}", -400 - n * within / timedelta(days=6)) for n in range(more)]
+    now = NOW + YEAR + within
+    assert kept([*found, *later], policy, now).keys() >= {each.name for each in found}
+
+
+def test_a_clock_that_jumped_says_so_and_nothing_goes_when_it_comes_back() -> None:
+    found = [candidate("ahead", -400), *(candidate(f"s{days}", days) for days in range(1, 8))]
+    told = kept(found, Policy(), NOW + YEAR)
+    assert told["s7"] == ["the clock may have jumped"]
+    assert len(kept(found, Policy())) == len(found)
+
+
+def test_a_real_pause_is_believed_once_there_are_snapshots_of_as_long_as_is_kept() -> None:
+    before = [candidate(f"s{days}", 400 + days) for days in range(7)]
+    since = [candidate(f"new {days}", days) for days in range(30)]
+    assert len(kept([*before, *since], Policy())) == 37
+    since.append(candidate("new 30", 30))
+    assert kept([*before, *since], Policy()).keys() == {each.name for each in since}
+
+
+def test_who_takes_a_snapshot_now_and_then_only_is_not_taken_for_a_wrong_clock() -> None:
+    found = [candidate(f"s{days}", days) for days in range(1, 500, 60)]
+    assert kept(found, Policy(keep_last=1)).keys() == {"s1"}
+
+
+def test_nothing_goes_where_the_stores_clock_tells_another_time() -> None:
+    found = [candidate("a", 1), candidate("b", 90)]
+    policy = Policy(keep_last=1)
+    for there in (NOW - YEAR, NOW + YEAR):
+        told = {d.candidate.name: d.reasons for d in decide(found, policy, NOW, there)}
+        assert told["b"] == ("the store's clock tells another time",)
+    for there in (NOW - timedelta(hours=2), NOW + timedelta(hours=2)):
+        assert [d.keep for d in decide(found, policy, NOW, there)] == [True, False]
 
 
 def test_an_undo_snapshot_never_takes_the_place_of_a_real_one() -> None:
@@ -164,9 +211,9 @@ def test_each_database_is_kept_by_its_own_policy_if_it_has_one(tmp_path: Path) -
     found = [
         candidate(f"{name} {days}", days, database=database)
         for name, database in (("one", one), ("two", two))
-        for days in (0, 40, 41, 42)
+        for days in (0, 31, 45, 60)
     ]
     own = {PurePath(two): Policy(timedelta(days=30), keep_last=3)}
     decisions = decide(found, Policies(Policy(timedelta(days=30), keep_last=1), own), NOW)
     names = {each.candidate.name for each in decisions if each.keep}
-    assert names == {"one 0", "two 0", "two 40", "two 41"}
+    assert names == {"one 0", "two 0", "two 31", "two 45"}

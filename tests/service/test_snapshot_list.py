@@ -11,7 +11,6 @@ from junmai_svc.service.context import StoreProblem
 from junmai_svc.service.snapshot_list import (
     InStore,
     Listing,
-    is_of,
     list_snapshots,
     merged,
     stores_of_database,
@@ -74,7 +73,7 @@ def in_stores(near: list[Snapshot], far: list[Snapshot]) -> list[InStore]:
 
 def test_a_snapshot_in_several_stores_is_one_row_newest_first() -> None:
     near, far = [snapshot(1), snapshot(0)], [snapshot(2, new=1), snapshot(0, new=7)]
-    rows = merged(in_stores(near, far), {})
+    rows = merged(in_stores(near, far))
     assert [row.snapshot.name[-6:] for row in rows] == ["140000", "130000", "120000"]
     assert [[copy.store for copy in row.copies] for row in rows] == [
         ["far"],
@@ -84,20 +83,26 @@ def test_a_snapshot_in_several_stores_is_one_row_newest_first() -> None:
 
 
 def test_one_name_for_two_images_is_two_rows() -> None:
-    rows = merged(in_stores([snapshot()], [snapshot(checksum="cd", new=7)]), {})
+    rows = merged(in_stores([snapshot()], [snapshot(checksum="cd", new=7)]))
     assert [row.copies[0].store for row in rows] == ["near", "far"]
 
 
 def test_all_that_is_known_of_a_snapshot_is_told() -> None:
     name = snapshot().name
     stores: tuple[InStore, ...] = (
-        InStore("near", "file", [snapshot()], frozenset([name])),
-        InStore("far", "blocks", [snapshot(new=7)], damaged=frozenset([name])),
+        InStore("near", "file", [snapshot()], frozenset([name]), proven={name: NOON}),
+        InStore(
+            "far",
+            "blocks",
+            [snapshot(new=7)],
+            damaged=frozenset([name]),
+            proven={name: NOON - timedelta(hours=1)},
+        ),
     )
     down = StoreProblem("s3://away", StorageUnavailableError("no answer", "Wait."))
     bad = Unreadable("bad.json", ChecksumError("it is damaged"))
     stores += (InStore("odd", "file", [], unreadable=[bad]),)
-    view = snapshots_view(Listing(merged(stores, {name: NOON}), stores, (down,)))
+    view = snapshots_view(Listing(merged(stores), stores, (down,)))
     assert view["snapshots"] == [
         {
             "snapshot": name,
@@ -118,6 +123,7 @@ def test_all_that_is_known_of_a_snapshot_is_told() -> None:
                     "new_bytes": None,
                     "held": True,
                     "damaged": False,
+                    "proven": "2025-01-08T12:00:00.123456+00:00",
                 },
                 {
                     "store": "far",
@@ -125,6 +131,7 @@ def test_all_that_is_known_of_a_snapshot_is_told() -> None:
                     "new_bytes": 7,
                     "held": False,
                     "damaged": True,
+                    "proven": "2025-01-08T11:00:00.123456+00:00",
                 },
             ],
         }
@@ -162,7 +169,7 @@ def test_a_store_that_fails_while_it_is_read_stops_no_other(tmp_path: Path) -> N
     ],
 )
 def test_a_snapshot_is_of_the_database_whose_path_it_has(path: str, belongs: bool) -> None:
-    assert is_of(snapshot(of=path), PurePosixPath("/home/data/junmai.db")) is belongs
+    assert snapshot(of=path).manifest.is_of(PurePosixPath("/home/data/junmai.db")) is belongs
 
 
 @pytest.mark.parametrize(("database", "listed"), [("/x/data/junmai.db", 1), ("/x/other.db", 0)])

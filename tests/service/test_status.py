@@ -33,6 +33,7 @@ from junmai_svc.service.status.observation import (
     Proof,
     ProofOutcome,
     StoredSnapshot,
+    Unsent,
     Watched,
 )
 from junmai_svc.storage.snapshots.manifest import Reason
@@ -122,6 +123,36 @@ def test_a_store_that_was_not_looked_at_is_unknown_not_empty() -> None:
     status = fold_status(seen(listings=()))
     assert status.state is State.UNKNOWN
     assert texts(status) == ["The store local has not been looked at yet."]
+
+
+def test_the_first_look_at_a_store_has_two_minutes_before_anything_is_wrong() -> None:
+    assert fold_status(seen(listings=(), started=NOW - MINUTE)).healthy
+    assert not fold_status(seen(listings=(), started=NOW - 3 * MINUTE)).healthy
+
+
+@pytest.mark.parametrize("store_is_down", [False, True])
+def test_a_backup_that_was_taken_since_the_store_was_seen_counts(store_is_down: bool) -> None:
+    looked, succeeded = NOW - 9 * HOUR, NOW - 10 * MINUTE
+    listing = Listing("local", looked, (taken(10 * HOUR),), problem="no" if store_is_down else None)
+    done = job("backup", "wine", "local", succeeded=succeeded)
+    [database] = fold_status(seen(listings=(listing,), jobs=(done,))).databases
+    [coverage] = database.stores
+    assert coverage.age(NOW) == NOW - succeeded
+    assert not coverage.is_overdue(NOW)
+
+
+def test_a_backup_that_the_store_no_longer_had_when_it_was_seen_does_not_count() -> None:
+    done = job("backup", "wine", "local", succeeded=NOW - 10 * MINUTE)
+    status = fold_status(seen(taken(10 * HOUR), jobs=(done,)))
+    assert status.state is State.OVERDUE
+
+
+def test_notifications_that_can_not_be_sent_are_wrong() -> None:
+    status = fold_status(seen(taken(MINUTE), unsent=Unsent(NOW - HOUR, "no route to host")))
+    assert not status.healthy
+    assert texts(status) == [
+        "Notifications can't be sent since 2026-11-23 11:17 UTC: no route to host."
+    ]
 
 
 def test_a_store_that_does_not_answer_leaves_nothing_ok() -> None:

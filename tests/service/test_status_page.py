@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.harness.statuses import HOUR, STATES, failing, much, nothing, run_id, snapshots, well
 
+from junmai_svc.service.printable import printable
 from junmai_svc.service.status.fold import fold_status
 from junmai_svc.service.status.observation import Listing, Watched
 from junmai_svc.service.status.page import MOST, POLICY, headline, render_page, summary
@@ -120,8 +121,15 @@ def test_any_name_is_shown_as_it_is_and_breaks_nothing(name: str) -> None:
     )
     page = Page(render_page(fold_status(odd)).decode())
     assert {tag for tag, _, _ in page.attributes}.isdisjoint({"img", "iframe", "object"})
-    shown = name.replace("\r\n", "\n").replace("\r", "\n")
-    assert shown in "".join(page.words).replace("\r\n", "\n").replace("\r", "\n")
+    assert printable(name) in "".join(page.words)
+
+
+def test_a_name_that_turns_the_direction_of_writing_is_spelled_out() -> None:
+    name = "photo\u202egpj.db\x1b"
+    odd = replace(nothing(), databases=(Watched(name, name, ("local",)),))
+    text = render_page(fold_status(odd)).decode()
+    assert not {"\u202e", "\x1b"} & set(text)
+    assert "photo\\u202egpj.db\\x1b" in text
 
 
 def test_a_name_that_is_no_valid_text_is_shown_with_marks() -> None:

@@ -256,21 +256,21 @@ def test_another_key_opens_the_same_store_and_the_old_one_does_not(
         return replace(place(), secret=lambda _: secret.taken())
 
     before = {path: path.read_bytes() for path in (tmp_path / "vault").rglob("*") if path.is_file()}
-    changed, notes = change_key(with_secret(present), new)
+    changed, notes = change_key(with_secret(present), new, now())
     assert notes == [LOST_KEY, NOT_REVOKED]
     assert (changed.id, changed.made) == (made.id, made.made)
     after = {path: path.read_bytes() for path in (tmp_path / "vault").rglob("*") if path.is_file()}
     assert [path.name for path in after if before.get(path) != after[path]] == ["store.json"]
     with pytest.raises((AccessDeniedError, UsageError)):
-        change_key(with_secret(present), NewSecret(passphrase=Passphrase("x")))
+        change_key(with_secret(present), NewSecret(passphrase=Passphrase("x")), now())
     again = replace(new, make=False)
-    change_key(with_secret(again), NewSecret(passphrase=Passphrase("x")))
+    change_key(with_secret(again), NewSecret(passphrase=Passphrase("x")), now())
 
 
 def test_what_was_stored_is_read_with_the_new_key(tmp_path: Path) -> None:
     init_store(place(), NewSecret(Path("a.key"), make=True), now())
     made = stored(opened("vault", key_file=Path("a.key")), IMAGE)
-    change_key(place(key_file=Path("a.key")), NewSecret(Path("b.key"), make=True))
+    change_key(place(key_file=Path("a.key")), NewSecret(Path("b.key"), make=True), now())
     store = opened("vault", key_file=Path("b.key"))
     assert isinstance(store, ObjectStore)
     assert fetched(store, made.name, tmp_path) == IMAGE
@@ -283,19 +283,19 @@ def test_a_key_that_is_not_the_stores_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "b.key").write_bytes(bytes(32))
     before = (tmp_path / "vault" / "store.json").read_bytes()
     with pytest.raises(AccessDeniedError):
-        change_key(place(key_file=Path("b.key")), NewSecret(Path("c.key"), make=True))
+        change_key(place(key_file=Path("b.key")), NewSecret(Path("c.key"), make=True), now())
     with pytest.raises(UsageError, match="its key is not named"):
-        change_key(place(), NewSecret(Path("c.key"), make=True))
+        change_key(place(), NewSecret(Path("c.key"), make=True), now())
     assert (tmp_path / "vault" / "store.json").read_bytes() == before
     assert not (tmp_path / "c.key").exists()
 
 
 def test_only_a_sealed_store_has_a_key_to_change() -> None:
     with pytest.raises(NotFoundError):
-        change_key(place(), NewSecret(Path("a.key"), make=True))
+        change_key(place(), NewSecret(Path("a.key"), make=True), now())
     init_store(place(), NewSecret(), now())
     with pytest.raises(UsageError, match="is not sealed"):
-        change_key(place(), NewSecret(Path("a.key"), make=True))
+        change_key(place(), NewSecret(Path("a.key"), make=True), now())
 
 
 def test_a_passphrase_file_ends_with_its_line_and_any_form_of_a_letter_is_the_same(

@@ -125,7 +125,7 @@ def test_events_are_told_in_plain_words(type_: str, data: dict[str, Any], words:
         (timedelta(seconds=59.96), "1 min 0 s"),
         (timedelta(minutes=3, seconds=20), "3 min 20 s"),
         (timedelta(hours=2, minutes=5), "2 h 5 min"),
-        (timedelta(seconds=-5), "0 ms"),
+        (timedelta(seconds=-3605), "1 h 0 min back"),
     ],
 )
 def test_lengths_of_time_are_told_in_what_fits(length: timedelta, words: str) -> None:

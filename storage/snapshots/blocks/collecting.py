@@ -49,6 +49,7 @@ from junmai_svc.storage.snapshots.garbage import (
     Garbage,
     Locked,
     let_go,
+    let_trials_go,
     time_of,
 )
 
@@ -73,11 +74,15 @@ def garbage(backend: Backend, seal: Seal, dropped: Collection[str], when: dateti
         return Garbage(problems=tuple(found.problems))
     objects = _objects(backend)
     dead, _locked = _dead(backend, seal, objects, found.alive(dropped), when)
+    if dead and not found.finals:
+        return Garbage(problems=(_no_manifest(backend, len(dead)),))
     return Garbage({name: objects[name].size for name in sorted(dead)})
 
 
-def tidy(backend: Backend) -> None:
+def tidy(backend: Backend) -> datetime:
     """Expire what was pending for too long; remove tombstones and marks that have had their time.
+
+    Returns the time in UTC by the place's clock.
 
     Raises:
         JunmaiError: the store can't be read or written.
@@ -94,13 +99,17 @@ def tidy(backend: Backend) -> None:
     for found in backend.list(CLOCKS):
         if now - found.modified > YOUNG:
             let_go(backend, found.name)
+    let_trials_go(backend)
     _sweep_marks(backend, now)
+    return now
 
 
-def collect(backend: Backend, seal: Seal) -> Collected:
+def collect(backend: Backend, seal: Seal, *, emptied: bool = False) -> Collected:
     """Delete the packs and maps that nothing leads to; return what became of them.
 
-    It may be interrupted at any step, and several may be at it.
+    It may be interrupted at any step, and several may be at it. Where there is no manifest at all,
+    something may hide them all, and nothing is deleted; unless the caller says that it has
+    `emptied` the store itself, of snapshots that were there.
 
     Raises:
         JunmaiError: the store can't be read or written; marks may stay, for another pruner to
@@ -114,6 +123,8 @@ def collect(backend: Backend, seal: Seal) -> Collected:
     dead, locked = _dead(backend, seal, objects, found.alive(), now)
     if not dead:
         return Collected(locked=locked)
+    if not found.finals and not emptied:
+        return Collected(locked=locked, problems=(_no_manifest(backend, len(dead)),))
     me = str(uuid4())
     marks = [mark_object(me, name) for name in sorted(dead)]
     with ThreadPoolExecutor(FETCHES) as pool:
@@ -121,6 +132,8 @@ def collect(backend: Backend, seal: Seal) -> Collected:
     again = survey(backend, seal)
     kept = [*locked]
     deleted: dict[str, int] = {}
+    if not again.finals and not emptied:
+        again.problems.append(_no_manifest(backend, len(dead)))
     if not again.problems:
         gone, retained = _delete(backend, seal, dead - again.alive())
         kept += retained
@@ -150,6 +163,13 @@ def _dead(
     if locked:
         dead -= _with_what_it_leads_to(backend, seal, {each.name for each in locked})
     return dead, locked
+
+
+def _no_manifest(backend: Backend, count: int) -> IntegrityError:
+    return IntegrityError(
+        f"{backend.url} has {count:,} packs and maps, but not one manifest that leads to any",
+        "Find out where its snapshots/ went. If there never was one, the next backup ends this.",
+    )
 
 
 def _with_what_it_leads_to(backend: Backend, seal: Seal, names: Iterable[str]) -> set[str]:

@@ -10,11 +10,12 @@ meanwhile can't be renamed, which is how a writer that slept for days finds out.
 tests/storage/snapshots/blocks/test_commit_protocol_model.py tries all interleavings.
 """
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from datetime import datetime
 
 from junmai_svc.storage.backends.base import Backend, RetainedError
 from junmai_svc.storage.errors import NotFoundError
+from junmai_svc.storage.snapshots.blocks.maps import ImageMap
 from junmai_svc.storage.snapshots.blocks.places import (
     MAPS,
     PACKS,
@@ -23,11 +24,21 @@ from junmai_svc.storage.snapshots.blocks.places import (
     manifest_object,
     map_object,
     marked_in,
+    pack_object,
 )
+
+# Objects by name, each with the size that it must have, or None where any will do.
+Needed = Mapping[str, int | None]
+
+
+def needed_by(image_map: ImageMap) -> Needed:
+    """Return the objects that a snapshot with this map can't do without."""
+    maps = {map_object(name): None for name in (image_map.name, image_map.base) if name}
+    return maps | {pack_object(pack.name): pack.size for pack in image_map.packs}
 
 
 class ConflictError(Exception):
-    """A pruner is about to delete, or has deleted, something that the snapshot needs."""
+    """Something that the snapshot needs is damaged, or a pruner deletes it or has done so."""
 
 
 class NameTakenError(Exception):
@@ -38,7 +49,7 @@ def publish(
     backend: Backend,
     name: str,
     manifest: bytes,
-    needed: Collection[str],
+    needed: Needed,
     retain_until: datetime | None = None,
     *,
     beside: str = "",
@@ -49,7 +60,8 @@ def publish(
     publishes under a name that another writer may still hold: then the last of the two counts.
 
     Raises:
-        ConflictError: something that it needs is marked or gone; nothing was published.
+        ConflictError: something that it needs is marked, gone or of another size; nothing was
+            published.
         NameTakenError: another snapshot has that name, or is just taking it.
         JunmaiError: the store can't be used; then it may be published or not.
     """
@@ -75,7 +87,7 @@ def switch_map(
     owner: str,
     name: str,
     content: bytes,
-    needed: Collection[str],
+    needed: Needed,
     retain_until: datetime | None = None,
 ) -> None:
     """Make the bytes of a map, which leads to the `needed` objects, its current version.
@@ -84,7 +96,8 @@ def switch_map(
     and then the last one counts.
 
     Raises:
-        ConflictError: something that it needs is marked or gone; the current version stays.
+        ConflictError: something that it needs is marked, gone or of another size; the current
+            version stays.
         RetainedError: the current version is locked, and stays.
         JunmaiError: the store can't be used; then it may have been replaced or not.
     """
@@ -101,11 +114,12 @@ def switch_map(
         raise
 
 
-def _require_safe(backend: Backend, needed: Collection[str]) -> None:
+def _require_safe(backend: Backend, needed: Needed) -> None:
     marked = marked_in(backend)
-    there = {each.name for kind in (PACKS, MAPS) for each in backend.list(kind)}
-    if not there.issuperset(needed) or not marked.isdisjoint(needed):
-        raise ConflictError
+    there = {each.name: each.size for kind in (PACKS, MAPS) for each in backend.list(kind)}
+    for name, size in needed.items():
+        if name in marked or name not in there or size not in {None, there[name]}:
+            raise ConflictError
 
 
 def _renamed(backend: Backend, pending: str, final: str, retain_until: datetime | None) -> bool:

@@ -134,14 +134,17 @@ class DigestWriter:
         self._hash.update(digests)
         self._file.write(digests)
 
-    def finish(self, image: str) -> None:
-        """Name the image, by its SHA-256 in hex, whose digests these are.
+    def finish(self, image: str) -> str:
+        """Name the image, by its SHA-256 in hex, whose digests these are; return theirs.
+
+        That is the SHA-256 in hex of all of them, one after the other.
 
         Raises:
             OSError: it can't be written.
         """
         self._file.seek(0)
         self._file.write(_MAGIC + bytes.fromhex(image) + self._hash.digest())
+        return self._hash.hexdigest()
 
 
 def open_digests(path: Path, image: str) -> BinaryIO | None:

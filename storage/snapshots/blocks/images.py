@@ -6,7 +6,7 @@ that no pruner has marked.
 """
 
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from junmai_svc.storage.backends.base import Backend, Stat
 from junmai_svc.storage.backends.failures import translated
 from junmai_svc.storage.errors import (
     IntegrityError,
+    JunmaiError,
     NotFoundError,
     StorageUnavailableError,
 )
@@ -26,27 +27,35 @@ from junmai_svc.storage.snapshots.blocks import collecting, repacking
 from junmai_svc.storage.snapshots.blocks.committing import (
     ConflictError,
     NameTakenError,
+    Needed,
+    needed_by,
     publish,
 )
+from junmai_svc.storage.snapshots.blocks.distrusting import (
+    distrust,
+    find_out,
+    is_of,
+    is_unusable,
+)
+from junmai_svc.storage.snapshots.blocks.filling import fill
 from junmai_svc.storage.snapshots.blocks.index import BlockIndex
 from junmai_svc.storage.snapshots.blocks.map_format import LARGEST_MAP
 from junmai_svc.storage.snapshots.blocks.maps import ImageMap, encode_map, read_map
-from junmai_svc.storage.snapshots.blocks.packs import Footer, read_footer
+from junmai_svc.storage.snapshots.blocks.packs import PackRef
 from junmai_svc.storage.snapshots.blocks.places import (
     MANIFEST_SUFFIX,
     PENDING,
     SNAPSHOTS,
     manifest_object,
     map_object,
-    marked_in,
     pack_object,
-    packs_in,
 )
 from junmai_svc.storage.snapshots.blocks.reading import restore_image
 from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal
 from junmai_svc.storage.snapshots.blocks.writing import Previous, StoredImage, store_image
 from junmai_svc.storage.snapshots.cache import StoreCache
 from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
+from junmai_svc.storage.snapshots.locks import extend_locks
 from junmai_svc.storage.snapshots.manifest import (
     LARGEST_MANIFEST,
     Manifest,
@@ -56,7 +65,6 @@ from junmai_svc.storage.snapshots.manifest import (
 from junmai_svc.storage.snapshots.naming import names_from
 
 ATTEMPTS = 5
-FETCHES = 8
 
 
 @dataclass(frozen=True)
@@ -67,12 +75,6 @@ class _Wanted:
     manifest: Manifest
     retain_until: datetime | None
     exact: bool
-
-
-def _needed(image_map: ImageMap) -> set[str]:
-    """The objects that a snapshot with this map can't do without."""
-    maps = {map_object(name) for name in (image_map.name, image_map.base) if name}
-    return maps | {pack_object(pack.name) for pack in image_map.packs}
 
 
 class BlockImages:
@@ -105,7 +107,7 @@ class BlockImages:
             JunmaiError: the store or the cache can't be used; there is then no such snapshot, or
                 it is whole.
         """
-        previous = self.cache.previous(manifest.original_path, self.seal)
+        previous = self.cache.previous(manifest.path, self.seal)
         wanted = _Wanted(image, manifest, retain_until, exact)
         for attempt in range(ATTEMPTS):
             try:
@@ -124,11 +126,12 @@ class BlockImages:
         """Store one more manifest of an image that is there, and return it as it is stored.
 
         Raises:
-            NotFoundError: some of what it needs is gone, or about to go.
+            NotFoundError: some of what it needs is gone, about to go, or known to be damaged.
             JunmaiError: the store can't be used.
         """
         try:
             image_map = self.map(known.map)
+            self._require_undoubted(image_map)
             same = msgspec.structs.replace(
                 manifest,
                 layout=self.name,
@@ -137,12 +140,16 @@ class BlockImages:
                 file_size=known.file_size,
                 new_bytes=0,
             )
-            return self._publish(same, _needed(image_map), retain_until)
+            needed = needed_by(image_map)
+            extend_locks(self.backend, self.cache, needed, retain_until)
+            return self._publish(same, needed, retain_until)
         except (ConflictError, IntegrityError) as error:
             raise NotFoundError(f"The image of {known.name} is not all there any more") from error
 
     def fetch(self, manifest: Manifest, path: Path, tick: Tick | None) -> str:
         """Write an image into a new local file, durably, and return its SHA-256 in hex.
+
+        What is found damaged is not built on any more, see `distrusting`.
 
         Raises:
             IntegrityError: the map or a pack is damaged or gone; nothing was written where it
@@ -151,13 +158,7 @@ class BlockImages:
         """
         tried: ImageMap | None = None
         while True:
-            image_map = self.map(manifest.map)
-            if (image_map.image, image_map.size) != (manifest.checksum, manifest.file_size):
-                raise IntegrityError(
-                    f"Map {manifest.map} in {self.backend.url} is not of the image of"
-                    f" {manifest.name}",
-                    "Restore another snapshot, and check the store.",
-                )
+            image_map = self._map_of(manifest)
             try:
                 return self._restore(image_map, path, tick if tried is None else None)
             except NotFoundError as error:
@@ -169,6 +170,22 @@ class BlockImages:
                         "Restore it from another store; `junmai-svc check --repair` can mend it.",
                     ) from error
                 tried = image_map
+
+    def _map_of(self, manifest: Manifest) -> ImageMap:
+        """The map of a snapshot; one that can't be used is not built on any more."""
+        try:
+            image_map = self.map(manifest.map)
+            if is_of(image_map, manifest):
+                return image_map
+            raise IntegrityError(  # noqa: TRY301  # told like one that can't be read
+                f"Map {manifest.map} in {self.backend.url} is not of the image of {manifest.name}",
+                "Restore another snapshot, and check the store.",
+            )
+        except IntegrityError:
+            with suppress(JunmaiError):
+                if is_unusable(manifest, self.map):
+                    distrust(self.backend, self.cache, (), [manifest.map])
+            raise
 
     def map(self, name: str, content: bytes | None = None) -> ImageMap:
         """Return a map from the store itself, never from the cache.
@@ -203,13 +220,13 @@ class BlockImages:
         """Return what nothing would lead to without some snapshots; see `collecting.garbage`."""
         return collecting.garbage(self.backend, self.seal, dropped, when)
 
-    def tidy(self) -> None:
+    def tidy(self) -> datetime:
         """Remove what was only for passing use; see `collecting.tidy`."""
-        collecting.tidy(self.backend)
+        return collecting.tidy(self.backend)
 
-    def collect(self) -> Collected:
+    def collect(self, *, emptied: bool = False) -> Collected:
         """Delete what nothing leads to; see `collecting.collect`."""
-        return collecting.collect(self.backend, self.seal)
+        return collecting.collect(self.backend, self.seal, emptied=emptied)
 
     def repack(self, retain_until: datetime | None) -> Repacked:
         """Rewrite packs that are mostly dead; see `repacking.repack`."""
@@ -230,37 +247,20 @@ class BlockImages:
                 yield found.name.removeprefix(SNAPSHOTS).removesuffix(MANIFEST_SUFFIX), found
 
     def fill(self, index: BlockIndex) -> None:
-        """Bring an index in line with the packs that may be used now.
-
-        A pack that can't be read has no blocks to offer: what it held is stored anew.
+        """Bring an index in line with the packs that may be used now; see `filling.fill`.
 
         Raises:
             JunmaiError: the store can't be listed or read, or the index not be written.
         """
-        # Marks first: what is marked later, the look before the commit finds.
-        marked = marked_in(self.backend)
-        usable = {n: s.size for n, s in packs_in(self.backend) if pack_object(n) not in marked}
-        index.keep_only(usable)
-
-        def footer(name: str) -> Footer | None:
-            try:
-                return read_footer(name, usable[name], self.read_range, self.seal)
-            except (IntegrityError, NotFoundError):
-                return None
-
-        unknown = index.unknown(usable)
-        if not unknown:
-            return
-        with ThreadPoolExecutor(min(FETCHES, len(unknown))) as pool:
-            for found in pool.map(footer, unknown):
-                if found is not None:
-                    index.add(found.pack, found.digests)
+        fill(index, self.backend, self.read_range, self.seal)
 
     def _attempt(self, wanted: _Wanted, previous: Previous | None, tick: Tick | None) -> Manifest:
         image, manifest, retain_until = wanted.image, wanted.manifest, wanted.retain_until
+        fresh: set[str] = set()
 
         def put_pack(name: str, content: bytes) -> None:
             self.backend.put(pack_object(name), content, retain_until=retain_until)
+            fresh.add(pack_object(name))
 
         with self.cache.digests() as digests, BlockIndex(self.cache.index) as index:
             self.fill(index)
@@ -279,11 +279,13 @@ class BlockImages:
             manifest = msgspec.structs.replace(
                 manifest, layout=self.name, map=image_map.name, new_bytes=stored.new_bytes + new
             )
-            published = self._publish(
-                manifest, _needed(image_map), retain_until, exact=wanted.exact
-            )
+            if not previous or image_map.name != previous.map.name:
+                fresh.add(map_object(image_map.name))
+            needed = {**needed_by(image_map), **self._kept_sizes(image_map)}
+            extend_locks(self.backend, self.cache, needed, retain_until, fresh)
+            published = self._publish(manifest, needed, retain_until, exact=wanted.exact)
             if published.map == image_map.name:
-                self.cache.remember(manifest.original_path, digests, image_map)
+                self.cache.remember(manifest.path, digests, image_map)
         return published
 
     def _put_map(
@@ -300,17 +302,25 @@ class BlockImages:
         self.cache.keep_map(image_map.name, content)
         return image_map, len(content)
 
+    def _kept_sizes(self, image_map: ImageMap) -> dict[str, int]:
+        """How large a map, and the one that it builds on, were when they were stored."""
+        kept = {name: self.cache.kept_map(name) for name in (image_map.name, image_map.base)}
+        return {map_object(name): len(content) for name, content in kept.items() if content}
+
     def _base(self, name: str) -> ImageMap | None:
         """A whole map to build on; None where it is gone, which makes the next one whole."""
         try:
-            return self.map(name)
-        except IntegrityError:
+            content = self.backend.get(map_object(name), LARGEST_MAP)
+            found = self.map(name, content)
+        except (IntegrityError, NotFoundError):
             return None
+        self.cache.keep_map(name, content)  # it may have been replaced since
+        return found
 
     def _publish(
         self,
         manifest: Manifest,
-        needed: set[str],
+        needed: Needed,
         retain_until: datetime | None,
         *,
         exact: bool = False,
@@ -342,12 +352,37 @@ class BlockImages:
             found = parse_manifest(opened, manifest.name, "a pending manifest", self.name)
             if found.checksum != manifest.checksum:
                 raise refusal
-            needed = _needed(self.map(found.map))
+            needed = needed_by(self.map(found.map))
+            extend_locks(self.backend, self.cache, needed, retain_until)
             publish(self.backend, found.name, content, needed, retain_until, beside=str(uuid4()))
         except (NotFoundError, IntegrityError, ConflictError, NameTakenError):
             raise refusal from None
         return found
 
+    def _require_undoubted(self, image_map: ImageMap) -> None:
+        """Look whether this machine knows of damage, also where the store could not be told.
+
+        Raises:
+            ConflictError: it does.
+        """
+        with BlockIndex(self.cache.index) as index:
+            if any(index.doubts(pack.name) for pack in image_map.packs):
+                raise ConflictError
+
     def _restore(self, image_map: ImageMap, path: Path, tick: Callable[[int], None] | None) -> str:
-        with translated(f"write {path}"):
-            return restore_image(image_map, path, self.read_range, self.seal, tick)
+        suspects: list[PackRef] = []
+        try:
+            with translated(f"write {path}"):
+                return restore_image(
+                    image_map, path, self.read_range, self.seal, tick, suspects.append
+                )
+        except IntegrityError:
+            with suppress(JunmaiError):
+                self._find_out(image_map, suspects)
+            raise
+
+    def _find_out(self, image_map: ImageMap, suspects: Collection[PackRef]) -> None:
+        """Look what is damaged of an image that could not be restored: nobody is to build on it."""
+        with translated("find out what is damaged"):
+            damages, maps = find_out(image_map, suspects, self.read_range, self.seal)
+        distrust(self.backend, self.cache, damages, maps)

@@ -4,16 +4,19 @@ It is asked for changed blocks only, and may be deleted at any time: it is fille
 footers. The blocks of this run are kept in a dict until there are 65,536 of them or the run ends,
 and only then written, in order; a first image of up to 256 MiB asks SQLite nothing.
 
-Nothing is believed that the store does not confirm: `keep_only` forgets the packs that are gone. A
-pack with a damaged block is not trusted with unchanged blocks either, see `trusts`.
+Nothing is believed that the store does not confirm: `keep_only` forgets the packs that are gone or
+have another size. A pack with a damaged block is not trusted with unchanged blocks either, see
+`trusts`. Every row has a check, as a wrong place would make a snapshot of the wrong blocks: a block
+whose row is damaged is one that the index does not know.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
+from zlib import crc32
 
 from junmai_svc.storage.errors import (
     AccessDeniedError,
@@ -26,13 +29,19 @@ from junmai_svc.storage.errors import (
 from junmai_svc.storage.snapshots.blocks.digesting import DIGEST_BYTES
 from junmai_svc.storage.snapshots.blocks.packs import PackRef
 
-FORMAT = 1
+FORMAT = 2
 MEMORY = Path(":memory:")
 LARGEST_BUFFER = 1 << 16
 
-# A location is a pack's number and, in the lowest 16 bits, the number of a block in it.
+# A location is a pack's number and, in the lowest 16 bits, the number of a block in it. As it is
+# stored, the check of the row is behind it.
 _BLOCK_BITS = 16
 _BLOCK_MASK = (1 << _BLOCK_BITS) - 1
+_CHECK_BITS = 23
+_CHECK_MASK = (1 << _CHECK_BITS) - 1
+_PACK_BITS = _BLOCK_BITS + _CHECK_BITS
+# The largest prime that fits into a check: the remainder shows every change of one bit.
+_PRIME = 8_388_593
 # SQLite may be built for no more arguments than 999.
 _ARGUMENTS = 900
 _BUSY_SECONDS = 10
@@ -45,7 +54,7 @@ _CACHE_HINT = "Delete it: it is a cache and is made again from the store."
 _SCHEMA = f"""
 CREATE TABLE packs (
     number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, size INTEGER NOT NULL,
-    blocks INTEGER NOT NULL, damaged INTEGER NOT NULL DEFAULT 0
+    blocks INTEGER NOT NULL, proof INTEGER NOT NULL, damaged INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE blocks (digest BLOB PRIMARY KEY, location INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 PRAGMA user_version = {FORMAT}
@@ -98,9 +107,14 @@ class BlockIndex:
         """Return which of these packs the index has not been given."""
         return [name for name in packs if name not in self._numbers and name not in self._added]
 
-    def trusts(self, pack: str) -> bool:
-        """True where the pack is known and no block of it was found damaged."""
-        return (pack in self._numbers or pack in self._added) and pack not in self._damaged
+    def trusts(self, pack: PackRef) -> bool:
+        """True where exactly this pack is known and no block of it was found damaged."""
+        known = self._added.get(pack.name) or self._packs.get(self._numbers.get(pack.name, 0))
+        return known == pack and not self.doubts(pack.name)
+
+    def doubts(self, pack: str) -> bool:
+        """True where a block of the pack was found damaged."""
+        return pack in self._damaged
 
     def add(self, pack: PackRef, digests: bytes) -> None:
         """Note a pack and the digests of its blocks; does nothing where it is known.
@@ -140,28 +154,41 @@ class BlockIndex:
                     f" WHERE digest IN ({', '.join('?' * len(some))})",
                     some,
                 )
-                for digest, location in rows:
+                for digest, stored in rows:
+                    location = stored >> _CHECK_BITS
                     pack = self._packs.get(location >> _BLOCK_BITS)
-                    if pack is not None:
+                    if pack is not None and stored == _checked(digest, location):
                         found[digest] = _location(pack, location)
         return found
 
-    def keep_only(self, packs: Iterable[str]) -> None:
+    def keep_only(self, packs: Mapping[str, int]) -> None:
         """Forget all packs but these, the ones that the store has and nobody is about to delete.
+
+        `packs` are their sizes; what has another one is not the pack that it was.
 
         Raises:
             JunmaiError: the index can't be written.
         """
         self.flush()
-        gone = self._numbers.keys() - set(packs)
+        self._drop(pack.name for pack in self._packs.values() if packs.get(pack.name) != pack.size)
+
+    def look_again(self, packs: Iterable[str]) -> None:
+        """Forget what is known of packs that were found sound after they had been found damaged.
+
+        Raises:
+            JunmaiError: the index can't be written.
+        """
+        self.flush()
+        self._drop(self._damaged.intersection(packs))
+
+    def _drop(self, packs: Iterable[str]) -> None:
+        gone = [(name,) for name in packs]
         if not gone:
             return
         with self._changing():
-            self._database.executemany(
-                "DELETE FROM packs WHERE name = ?", [(name,) for name in gone]
-            )
+            self._database.executemany("DELETE FROM packs WHERE name = ?", gone)
             self._database.execute(
-                f"DELETE FROM blocks WHERE location >> {_BLOCK_BITS} NOT IN"
+                f"DELETE FROM blocks WHERE location >> {_PACK_BITS} NOT IN"
                 " (SELECT number FROM packs)"
             )
         self._load()
@@ -180,10 +207,14 @@ class BlockIndex:
         number, damaged = self._numbers[pack], set(blocks)
         with self._changing():
             rows = self._database.execute(
-                f"SELECT digest, location FROM blocks WHERE location >> {_BLOCK_BITS} = ?",
+                f"SELECT digest, location FROM blocks WHERE location >> {_PACK_BITS} = ?",
                 (number,),
             )
-            gone = [(digest,) for digest, location in rows if location & _BLOCK_MASK in damaged]
+            gone = [
+                (digest,)
+                for digest, stored in rows
+                if stored >> _CHECK_BITS & _BLOCK_MASK in damaged
+            ]
             self._database.executemany("DELETE FROM blocks WHERE digest = ?", gone)
             self._database.execute("UPDATE packs SET damaged = 1 WHERE number = ?", (number,))
         self._load()
@@ -198,10 +229,14 @@ class BlockIndex:
         number = self._numbers.get(pack)
         with self._translated():
             rows = self._database.execute(
-                f"SELECT digest, location FROM blocks WHERE location >> {_BLOCK_BITS} = ?",
+                f"SELECT digest, location FROM blocks WHERE location >> {_PACK_BITS} = ?",
                 (number,),
             ).fetchall()
-        return {location & _BLOCK_MASK: digest for digest, location in rows}
+        return {
+            stored >> _CHECK_BITS & _BLOCK_MASK: digest
+            for digest, stored in rows
+            if stored == _checked(digest, stored >> _CHECK_BITS)
+        }
 
     def flush(self) -> None:
         """Make durable what was added.
@@ -212,23 +247,27 @@ class BlockIndex:
         if not self._added:
             return
         with self._changing():
-            numbers = [
-                self._database.execute(
-                    "INSERT INTO packs (name, size, blocks) VALUES (?, ?, ?)"
-                    " ON CONFLICT (name) DO UPDATE SET size = excluded.size RETURNING number",
-                    (pack.name, pack.size, pack.blocks),
-                ).fetchone()[0]
-                << _BLOCK_BITS
-                for pack in self._added.values()
-            ]
+            numbers = [self._numbered(pack) << _BLOCK_BITS for pack in self._added.values()]
             self._database.executemany(
                 "INSERT OR REPLACE INTO blocks VALUES (?, ?)",
                 (
-                    (digest, numbers[location >> _BLOCK_BITS] | location & _BLOCK_MASK)
-                    for digest, location in sorted(self._buffer.items())
+                    (digest, _checked(digest, numbers[at >> _BLOCK_BITS] | at & _BLOCK_MASK))
+                    for digest, at in sorted(self._buffer.items())
                 ),
             )
         self._load()
+
+    def _numbered(self, pack: PackRef) -> int:
+        number: int = self._database.execute(
+            "INSERT INTO packs (name, size, blocks, proof) VALUES (?, ?, ?, 0)"
+            " ON CONFLICT (name) DO UPDATE SET size = excluded.size, blocks = excluded.blocks"
+            " RETURNING number",
+            (pack.name, pack.size, pack.blocks),
+        ).fetchone()[0]
+        self._database.execute(
+            "UPDATE packs SET proof = ? WHERE number = ?", (_proof(number, pack), number)
+        )
+        return number
 
     def _open(self) -> None:
         with self._translated():
@@ -257,11 +296,13 @@ class BlockIndex:
         self._buffer: dict[bytes, int] = {}
         with self._translated():
             rows = self._database.execute(
-                "SELECT number, name, size, blocks, damaged FROM packs"
+                "SELECT number, name, size, blocks, proof, damaged FROM packs"
             ).fetchall()
         self._packs = {row[0]: PackRef(*row[1:4]) for row in rows}
         self._numbers = {pack.name: number for number, pack in self._packs.items()}
-        self._damaged = {row[1] for row in rows if row[4]}
+        self._damaged = {row[1] for row in rows if row[5]}
+        if any(row[4] != _proof(row[0], self._packs[row[0]]) for row in rows):
+            raise IntegrityError(f"The index {self._path} is damaged", _CACHE_HINT)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -295,6 +336,16 @@ class BlockIndex:
                 return StorageUnavailableError(what, _AGAIN_HINT)
             case _:
                 return IntegrityError(what, _CACHE_HINT)
+
+
+def _checked(digest: bytes, location: int) -> int:
+    """A location as it is stored, with the check of its row behind it."""
+    check = (int.from_bytes(digest[:4], "little") & _CHECK_MASK) ^ location % _PRIME
+    return location << _CHECK_BITS | check
+
+
+def _proof(number: int, pack: PackRef) -> int:
+    return crc32(f"{number} {pack.name} {pack.size} {pack.blocks}".encode())
 
 
 def _location(pack: PackRef, location: int) -> Location:

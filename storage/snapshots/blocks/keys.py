@@ -29,6 +29,9 @@ from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place
 
 FORMAT: Literal[1] = 1
 
+# How a data key is wrapped: by a key file or by a passphrase.
+Method = Literal["key-file", "passphrase"]
+
 _PLACE = Place(Kind.DATA_KEY)
 
 
@@ -67,7 +70,7 @@ class WrappedKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The wrapped data key, as the store's description holds it; bytes are base64 in JSON."""
 
     format: Literal[1]
-    method: Literal["key-file", "passphrase"]
+    method: Method
     wrapped: Annotated[bytes, msgspec.Meta(max_length=1024)]
     salt: Annotated[bytes, msgspec.Meta(max_length=64)] = b""
     operations: Annotated[int, msgspec.Meta(ge=0, le=HIGHEST.operations)] = 0

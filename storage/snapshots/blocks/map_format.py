@@ -7,6 +7,7 @@ Format, version 1, all numbers little-endian:
          4     length of the body
                the body as one zstd frame:
                  32   SHA-256 of the image
+                 32   SHA-256 of the SHA-256s of its blocks, in order
                   8   size of the image in bytes
                  16   name of the map that this one builds on, or zeros
                   4   number of packs; for each
@@ -44,7 +45,7 @@ LARGEST_MAP = LARGEST_BODY + (1 << 20)  # bytes as stored, had nothing become sm
 
 _MAGIC = b"JMMAPS\x01"
 _MARK_BYTES = len(_MAGIC) + 1
-_HEAD = struct.Struct(f"<32sQ{NAME_BYTES}s")
+_HEAD = struct.Struct(f"<32s32sQ{NAME_BYTES}s")
 _PACK = struct.Struct("<32sII")
 _COUNT = struct.Struct("<I")
 _COLUMNS = 3
@@ -56,13 +57,14 @@ _LEVEL = 12
 
 @dataclass(frozen=True)
 class StoredMap:
-    """A map as it is stored; `image` in hex, `size` in bytes.
+    """A map as it is stored; `image` and `digest` in hex, `size` in bytes.
 
     Pack 0 of its runs means the map named `base`, at the same place of the image, which is then
     also the run's first block; pack 1 is the first in `packs`. `base` is empty in a whole map.
     """
 
     image: str
+    digest: str
     size: int
     base: str
     packs: tuple[PackRef, ...]
@@ -78,7 +80,12 @@ def encode(stored: StoredMap, name: str, seal: Seal) -> bytes:
     runs = stored.runs
     body = b"".join(
         (
-            _HEAD.pack(bytes.fromhex(stored.image), stored.size, bytes.fromhex(stored.base)),
+            _HEAD.pack(
+                bytes.fromhex(stored.image),
+                bytes.fromhex(stored.digest),
+                stored.size,
+                bytes.fromhex(stored.base),
+            ),
             _COUNT.pack(len(stored.packs)),
             *(
                 _PACK.pack(bytes.fromhex(pack.name), pack.size, pack.blocks)
@@ -129,7 +136,7 @@ def _parsed(body: bytes) -> StoredMap:
 
     Raises struct.error where the body ends too early.
     """
-    image, size, base = _HEAD.unpack_from(body)
+    image, digest, size, base = _HEAD.unpack_from(body)
     _demand(size < LARGEST_IMAGE, f"an image can't have {size} bytes")
     (count,) = _COUNT.unpack_from(body, _HEAD.size)
     _demand(count <= MOST_PACKS, f"it can't need {count} packs")
@@ -148,7 +155,8 @@ def _parsed(body: bytes) -> StoredMap:
     runs = _runs(columns, packs, blocks_of(size))
     _demand(any(base) or 0 not in runs.packs, "it builds on no other map")
     _demand(set(runs.packs) >= set(range(1, count + 1)), "it lists a pack without need")
-    return StoredMap(image.hex(), size, base.hex() if any(base) else "", packs, runs)
+    builds_on = base.hex() if any(base) else ""
+    return StoredMap(image.hex(), digest.hex(), size, builds_on, packs, runs)
 
 
 def _runs(columns: bytes, packs: tuple[PackRef, ...], blocks: int) -> Runs:

@@ -33,11 +33,14 @@ WORTHWHILE = 4
 class ImageMap:
     """Where all blocks of an image lie; `image` is its SHA-256 in hex, `size` its bytes.
 
-    `base` is the name of the map that this one is stored as changes to, empty where it is whole.
+    `digest` is the SHA-256 of the blocks' SHA-256s one after the other: the footers of the packs
+    prove by it that these are the places. `base` is the name of the map that this one is stored as
+    changes to, empty where it is whole.
     """
 
     name: str
     image: str
+    digest: str
     size: int
     packs: tuple[PackRef, ...]
     runs: Runs
@@ -84,7 +87,7 @@ def read_map(name: str, get_map: Callable[[str], bytes], seal: Seal) -> ImageMap
         JunmaiError: whatever `get_map` raises.
     """
     stored = decode(get_map(name), name, seal)
-    base = StoredMap("", 0, "", (), Runs())
+    base = StoredMap("", "", 0, "", (), Runs())
     if stored.base:
         base = decode(get_map(stored.base), stored.base, seal)
         if base.base:
@@ -95,7 +98,8 @@ def read_map(name: str, get_map: Callable[[str], bytes], seal: Seal) -> ImageMap
 def _whole(image_map: ImageMap) -> StoredMap:
     runs = image_map.runs
     from_one = Runs(array("I", (number + 1 for number in runs.packs)), runs.firsts, runs.lengths)
-    return StoredMap(image_map.image, image_map.size, "", image_map.packs, from_one)
+    own = image_map.image, image_map.digest, image_map.size
+    return StoredMap(*own, "", image_map.packs, from_one)
 
 
 def _changes(image_map: ImageMap, base: ImageMap) -> StoredMap:
@@ -114,7 +118,8 @@ def _changes(image_map: ImageMap, base: ImageMap) -> StoredMap:
         if offset < length:  # the image has grown
             runs.append(packs.number(pack) + 1, first + offset, length - offset)
         at += length
-    return StoredMap(image_map.image, image_map.size, base.name, packs.settled(), runs)
+    own = image_map.image, image_map.digest, image_map.size
+    return StoredMap(*own, base.name, packs.settled(), runs)
 
 
 def _resolved(stored: StoredMap, base: StoredMap, name: str) -> ImageMap:
@@ -131,4 +136,4 @@ def _resolved(stored: StoredMap, base: StoredMap, name: str) -> ImageMap:
     settled = packs.settled()
     if not {*settled} >= {*stored.packs}:
         raise refused(name, f"{stored.base} says otherwise of a pack")
-    return ImageMap(name, stored.image, stored.size, settled, runs, stored.base)
+    return ImageMap(name, stored.image, stored.digest, stored.size, settled, runs, stored.base)

@@ -9,7 +9,8 @@ state/expired/<name>             what a pruner found pending for too long: it pr
 state/pending-maps/<id>/<name>   new versions of maps, by the id of whoever rewrites packs
 state/expired-maps/<id>/<name>   the same of those
 state/marks/<pruner>/<object>    what a pruner is about to delete
-quarantine/<pack>                damaged packs, for whoever wants to look at them
+state/marks/damaged/<object>     what was found damaged (`distrusting`)
+quarantine/<object>              damaged packs and manifests, for whoever wants to look at them
 """
 
 from collections.abc import Iterator

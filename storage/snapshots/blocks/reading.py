@@ -8,11 +8,12 @@ from array import array
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from junmai_svc.storage.errors import ChecksumError
+from junmai_svc.storage.errors import ChecksumError, IntegrityError
 from junmai_svc.storage.files import sha256_of, sync
 from junmai_svc.storage.snapshots.blocks.digesting import BLOCK_BYTES
 from junmai_svc.storage.snapshots.blocks.fetching import FetchedFrames, fetch_frames
@@ -43,11 +44,13 @@ def restore_image(
     read_range: ReadRange,
     seal: Seal,
     tick: Callable[[int], None] | None = None,
+    damaged: Callable[[PackRef], None] | None = None,
 ) -> str:
     """Write an image into a new file, durably, and return its SHA-256 in hex.
 
     `read_range` is called from several threads. `tick` receives the bytes of the image as they are
-    written, in no particular order. Where it fails, what has been written is left to the caller.
+    written, in no particular order, `damaged` the pack at which it fails as that is damaged. Where
+    it fails, what has been written is left to the caller.
 
     Raises:
         ChecksumError: the blocks are not those of the image.
@@ -57,12 +60,13 @@ def restore_image(
     """
     with target.open("xb", buffering=0) as file:
         file.truncate(image_map.size)
-        for pieces, fetched in _fetched(image_map, read_range, seal):
-            for frame, blocks in fetched.open(seal):
-                for piece in pieces[frame]:
-                    written = _write(file, image_map.size, piece, memoryview(blocks))
-                    if tick is not None:
-                        tick(written)
+        for pack, pieces, fetched in _fetched(image_map, read_range, seal):
+            with _telling(damaged, pack):
+                for frame, blocks in fetched.result().open(seal):
+                    for piece in pieces[frame]:
+                        written = _write(file, image_map.size, piece, memoryview(blocks))
+                        if tick is not None:
+                            tick(written)
         sync(file.fileno())
     checksum = sha256_of(target)
     if checksum != image_map.image:
@@ -73,29 +77,32 @@ def restore_image(
     return checksum
 
 
+@contextmanager
+def _telling(damaged: Callable[[PackRef], None] | None, pack: PackRef) -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError:
+        if damaged is not None:
+            damaged(pack)
+        raise
+
+
 def _fetched(
     image_map: ImageMap, read_range: ReadRange, seal: Seal
-) -> Iterator[tuple[Pieces, FetchedFrames]]:
+) -> Iterator[tuple[PackRef, Pieces, Future[FetchedFrames]]]:
     """Pack after pack, a few of them fetched ahead."""
-    waiting: deque[tuple[Pieces, Future[FetchedFrames]]] = deque()
+    waiting: deque[tuple[PackRef, Pieces, Future[FetchedFrames]]] = deque()
     with ThreadPoolExecutor(FETCHES) as pool:
         try:
             for pack, pieces in pieces_by_pack(image_map):
                 if len(waiting) == FETCHES:
-                    yield _next(waiting)
+                    yield waiting.popleft()
                 fetch = pool.submit(fetch_frames, pack, sorted(pieces), read_range, seal)
-                waiting.append((pieces, fetch))
+                waiting.append((pack, pieces, fetch))
             while waiting:
-                yield _next(waiting)
+                yield waiting.popleft()
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _next(
-    waiting: deque[tuple[Pieces, Future[FetchedFrames]]],
-) -> tuple[Pieces, FetchedFrames]:
-    pieces, fetch = waiting.popleft()
-    return pieces, fetch.result()
 
 
 def pieces_by_pack(image_map: ImageMap) -> Iterator[tuple[PackRef, Pieces]]:

@@ -22,6 +22,7 @@ from junmai_svc.storage.backends.base import Backend, RetainedError, Stat
 from junmai_svc.storage.errors import IntegrityError, JunmaiError, NotFoundError
 from junmai_svc.storage.snapshots.blocks.committing import ConflictError, switch_map
 from junmai_svc.storage.snapshots.blocks.digesting import BLOCK_BYTES
+from junmai_svc.storage.snapshots.blocks.distrusting import distrusted_packs
 from junmai_svc.storage.snapshots.blocks.fetching import fetch_frames
 from junmai_svc.storage.snapshots.blocks.frames import FRAME_BLOCKS
 from junmai_svc.storage.snapshots.blocks.map_format import LARGEST_MAP
@@ -162,8 +163,10 @@ class Rewriting:
             JunmaiError: the store can't be used.
         """
         stored, content = encode_map(image_map, base, self.seal)
-        needed = {pack_object(pack.name) for pack in stored.packs if pack.name not in self.lost}
-        needed |= {map_object(stored.base)} if stored.base else set()
+        needed: dict[str, int | None] = {
+            pack_object(pack.name): pack.size for pack in stored.packs if pack.name not in self.lost
+        }
+        needed |= {map_object(stored.base): None} if stored.base else {}
         try:
             switch_map(self.backend, self.owner, stored.name, content, needed, self.retain_until)
         except ConflictError:
@@ -196,7 +199,7 @@ def repack(backend: Backend, seal: Seal, owner: str, retain_until: datetime | No
         for name in uses.packs
         if name in stored and _is_movable(backend, stored[name], now)
     ]
-    work = Rewriting(backend, seal, owner, retain_until)
+    work = Rewriting(backend, seal, owner, retain_until, distrusted_packs(backend))
     packs = PackList()
     moves = Moves(packs)
     new: list[PackRef] = []

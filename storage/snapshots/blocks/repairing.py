@@ -24,6 +24,7 @@ from uuid import uuid4
 from junmai_svc.storage.backends.base import RetainedError
 from junmai_svc.storage.errors import IntegrityError, JunmaiError, NotFoundError
 from junmai_svc.storage.snapshots.blocks.digesting import BLOCK_BYTES, blocks_of
+from junmai_svc.storage.snapshots.blocks.distrusting import NOBODY
 from junmai_svc.storage.snapshots.blocks.examining import Damage, examine_pack
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
 from junmai_svc.storage.snapshots.blocks.index import BlockIndex
@@ -37,6 +38,7 @@ from junmai_svc.storage.snapshots.blocks.places import (
     pack_object,
     packs_in,
 )
+from junmai_svc.storage.snapshots.blocks.proving import Digests, gives_its_image
 from junmai_svc.storage.snapshots.blocks.repacking import Maps, Moves, Rewriting, Uses, switch_all
 from junmai_svc.storage.snapshots.blocks.repacking import read_blocks as read_good_blocks
 from junmai_svc.storage.snapshots.blocks.runs import PackList
@@ -105,6 +107,8 @@ class Repair:
         uses = Uses()
         for image_map in self._readable():
             uses.add(image_map)
+            if image_map.name in self._unmade:
+                continue  # it can be read and names other blocks than those of its image
             if named := {pack.name for pack in image_map.packs} & self._bad.keys():
                 self._maps.setdefault(image_map.image, set()).add(image_map.name)
                 self._packs_of.setdefault(image_map.image, set()).update(named)
@@ -282,8 +286,11 @@ class Repair:
         content = self.images.cache.kept_map(name)
         if content is None:
             return
-        with suppress(JunmaiError):
-            image_map = self.images.map(name, content)
+        images = self.images
+        with suppress(JunmaiError), Digests() as digests:
+            image_map = images.map(name, content)
+            if gives_its_image(image_map, digests, images.read_range, images.seal) is False:
+                return
             if self._work.switch(replace(image_map, base=""), None):
                 self._unmade.discard(name)
                 self._rebuilt.append(name)
@@ -332,4 +339,6 @@ class Repair:
                     moved = backend.rename(pack_object(name), place)
             (quarantined if moved else left).append(name)
             let_go(backend, mark_object(self.owner, pack_object(name)))
+            if moved:
+                let_go(backend, mark_object(NOBODY, pack_object(name)))
         return quarantined, left

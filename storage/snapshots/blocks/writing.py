@@ -102,8 +102,8 @@ def store_image(
             if tick is not None:
                 tick(step.size)
         packing.finish()
-        listed.finish(whole.hexdigest())
-    stored = ImageMap(new_map_name(), whole.hexdigest(), size, packs.settled(), runs)
+        digest = listed.finish(whole.hexdigest())
+    stored = ImageMap(new_map_name(), whole.hexdigest(), digest, size, packs.settled(), runs)
     if previous and stored.has_places_of(previous.map):
         stored = previous.map
     return StoredImage(stored, tuple(new))
@@ -119,7 +119,7 @@ class _Placing:
         self._packs = packs
         self._packing = packing
         self._old = previous.packs if previous else ()
-        self._trusted = [index.trusts(pack.name) for pack in self._old]
+        self._trusted = [index.trusts(pack) for pack in self._old]
         self._reader = RunReader(previous.runs if previous else Runs())
 
     def places(self, step: Step) -> Iterator[Run]:

@@ -79,7 +79,11 @@ def test_a_link_is_not_followed(backend: LocalBackend, tmp_path: Path) -> None:
             with pytest.raises(IntegrityError, match="link"):
                 ask()
     assert names(backend) == ["good"]
-    assert names(backend, "folder/") == []
+    assert names(backend, "g") == ["good"]
+    for prefix in ("folder/", "folder/deeper/"):
+        with pytest.raises(IntegrityError, match="link"):
+            names(backend, prefix)
+    assert names(backend, "f") == ["file", "folder"]  # and who reads them is told
     assert every_file(tmp_path / "outside") == ["secret"]
     assert (tmp_path / "outside" / "secret").read_bytes() == b"secret"
 

@@ -13,7 +13,12 @@ import pytest
 from junmai_svc.service.signals import interruptible
 from junmai_svc.storage import interruption
 from junmai_svc.storage.databases import failures
-from junmai_svc.storage.databases.failures import from_os, from_sqlite, translated
+from junmai_svc.storage.databases.failures import (
+    from_os,
+    from_sqlite,
+    translated,
+    without_values,
+)
 from junmai_svc.storage.errors import (
     AccessDeniedError,
     IntegrityError,
@@ -330,3 +335,52 @@ def test_bugs_and_errors_of_our_own_pass_through_as_they_are(
 
 def test_every_row_of_the_table_has_a_hint() -> None:
     assert all(hint for *_, hint in failures._SQLITE)
+
+
+def test_what_a_function_quotes_of_a_row_is_shown_and_not_kept() -> None:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE doc (body, path)")
+        database.execute("INSERT INTO doc VALUES ('{}', 'jane.doe')")
+        with pytest.raises(JunmaiError) as caught, translated("read", "a.db"):
+            database.execute("SELECT json_extract(body, path) FROM doc").fetchall()
+    assert "jane.doe" in caught.value.shown
+    assert "jane.doe" not in caught.value.message
+    assert caught.value.message == "Can't read a.db: an expression failed on a row (SQLITE_ERROR)"
+
+
+def test_what_a_trigger_says_of_a_row_is_shown_and_not_kept() -> None:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE doc (body)")
+        database.execute(
+            "CREATE TRIGGER t BEFORE INSERT ON doc BEGIN SELECT RAISE(ABORT, 'jane.doe'); END"
+        )
+        with pytest.raises(JunmaiError) as caught, translated("write", "a.db"):
+            database.execute("INSERT INTO doc VALUES (1)")
+    assert "jane.doe" in caught.value.shown
+    assert "jane.doe" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "kept"),
+    [
+        (
+            "Tree 2 page 5 cell 3: Rowid 4711 out of order",
+            "",
+            "Tree 2 page 5 cell 3: Rowid out of order",
+        ),
+        (
+            "Could not decode to UTF-8 column 'name' with text 'Jane\nmalformed'",
+            "",
+            "Could not decode to UTF-8 column 'name'",
+        ),
+        (
+            "UNIQUE constraint failed: photos.path",
+            "SQLITE_CONSTRAINT_UNIQUE",
+            "UNIQUE constraint failed: photos.path",
+        ),
+        ("no such table: photos", "SQLITE_ERROR", "no such table: photos"),
+        ("datatype mismatch", "SQLITE_MISMATCH", "datatype mismatch"),
+    ],
+)
+def test_what_sqlite_says_is_kept_without_values_of_rows(text: str, name: str, kept: str) -> None:
+    assert without_values(text, name) == kept

@@ -95,7 +95,11 @@ def test_what_is_kept_is_what_the_events_amount_to(
         assert {r.id: (r.status, r.snapshot) for r in fold_runs(events)} == {
             key: (row["status"], row["snapshot"]) for key, row in runs.items()
         }
-        assert fold_soundness(events).proven.keys() == {key for key, _ in rows_named(kept, PROVEN)}
+        assert {
+            snapshot_key(store, name)
+            for store, proven in fold_soundness(events).proven.items()
+            for name in proven
+        } == {key for key, _ in rows_named(kept, PROVEN)}
 
 
 def test_only_telling_events_change_a_row(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from junmai_svc.storage.errors import (
 )
 from junmai_svc.storage.journal.entry import pseudonym
 from junmai_svc.storage.journal.journal import Journal
-from junmai_svc.storage.journal.keyring import first_key
+from junmai_svc.storage.journal.keyring import key_beside
 
 CREATE = """
 import datetime, os, pathlib, signal, sys
@@ -61,7 +61,7 @@ def test_a_new_journal_holds_event_0_which_opened_it(journal: Journal) -> None:
     assert event.stream == f"journal/{journal.journal_id}"
     assert event.data == {
         "journal": journal.journal_id,
-        "public_key": str(first_key(journal.path, journal.journal_id).verifier),
+        "public_key": str(*key_beside(journal.path, journal.journal_id)),
         "tool": "0.1.0",
         "continues": None,
     }

@@ -2,7 +2,10 @@
 
 import random
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from junmai_svc.storage.journal.failures import DivergedError
 from junmai_svc.storage.journal.layout import Tile, new_bundles, new_tiles
 from junmai_svc.storage.journal.merkle import leaf_hash, tree_root
 from junmai_svc.storage.journal.mirror import Mirror
+from junmai_svc.storage.journal.published import published_to
 from junmai_svc.storage.journal.publishing import publish
 from junmai_svc.storage.journal.rotation import history_of
 
@@ -68,6 +72,14 @@ def test_however_often_it_is_published_the_store_holds_the_same(tmp_path: Path) 
     for name in numbered:
         if not name.endswith(f"{size:020}"):
             del often[name]
+    # Of what is not full yet, partial ones stay that wider ones have taken the place of.
+    narrower = often.keys() - once.keys()
+    assert narrower
+    for name in narrower:
+        full, _, width = name.partition(".p/")
+        assert full not in often
+        assert int(width) < size % 256
+        del often[name]
     assert often == once
 
 
@@ -155,3 +167,57 @@ def test_two_stores_are_remembered_each_for_itself(tmp_path: Path) -> None:
     with pytest.raises(DivergedError, match="EMPTIED"):
         scene.publish(tmp_path / "second")
     assert scene.publish().added == 0
+
+
+def rewrite_behind_the_back(path: Path, position: int) -> None:
+    """Change an entry and its hash, and put back all that tells of it but the head's tree."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        (before,) = other.execute("PRAGMA schema_version").fetchone()
+        triggers = other.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
+        for name, _ in (kept := triggers.fetchall()):
+            other.execute(f"DROP TRIGGER {name}")
+        row = other.execute("SELECT entry FROM event WHERE position = ?", (position,))
+        edited = row.fetchone()[0].replace(b'"n":', b'"m":')
+        values = (edited, leaf_hash(edited), position)
+        other.execute("UPDATE event SET entry = ?, leaf_hash = ? WHERE position = ?", values)
+        for _, sql in kept:
+            other.execute(sql)
+        other.execute(f"PRAGMA schema_version = {before:d}")
+
+
+@pytest.mark.parametrize("steps", [20, 290], ids=["in the partial bundle", "in a full one"])
+def test_who_covers_every_track_is_seen_within_a_day(tmp_path: Path, steps: int) -> None:
+    """An entry that is sent again is seen at once; nothing is written in either case."""
+    scene = made(tmp_path, runs=1)
+    scene.run(steps=steps)
+    scene.publish()
+    rewrite_behind_the_back(scene.path, 7)
+    scene.run()
+    if steps > 256:
+        assert scene.publish().added == 5
+        scene.now += timedelta(days=1)
+        scene.run()
+    before = files(scene.store.folder)
+    with pytest.raises(DivergedError, match="REWRITTEN at position 7"):
+        scene.publish()
+    assert files(scene.store.folder) == before
+
+
+def test_what_was_hashed_today_is_not_hashed_again(tmp_path: Path) -> None:
+    scene = made(tmp_path, runs=1)
+    with scene.journal() as journal:
+        first = published_to(journal, str(scene.store.folder))
+    scene.now += timedelta(hours=20)
+    scene.run()
+    scene.publish()
+    with scene.journal() as journal:
+        second = published_to(journal, str(scene.store.folder))
+    scene.now += timedelta(hours=5)
+    scene.publish()
+    with scene.journal() as journal:
+        third = published_to(journal, str(scene.store.folder))
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert second.hashed == first.hashed
+    assert third.hashed - first.hashed == 25 * 3600

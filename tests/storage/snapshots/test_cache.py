@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -288,3 +289,17 @@ def test_two_processes_use_one_cache_and_one_store_at_once(tmp_path: Path) -> No
             image = image_of(*range(30), 1000 * number + turn)
             assert fetched(store, name, tmp_path) == image
             assert store.find(name).manifest.checksum == hashlib.sha256(image).hexdigest()
+
+
+def test_what_killed_backups_left_is_gone_a_day_later(tmp_path: Path) -> None:
+    cache = StoreCache(tmp_path, STORE_ID)
+    places = [tmp_path / STORE_ID / kind for kind in ("last", "maps", "manifests")]
+    for place in places:
+        place.mkdir(parents=True)
+        for name, hours in ((".old.partial", 25), (".young.partial", 23), ("kept", 1_000)):
+            (place / name).write_bytes(b"digests")
+            then = time.time() - 3600 * hours
+            os.utime(place / name, (then, then))
+    with cache.digests() as path:
+        path.write_bytes(b"new")
+    assert {p.name for place in places for p in place.iterdir()} == {".young.partial", "kept"}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from tests.contracts.memory import (
@@ -71,6 +71,22 @@ def test_snapshots_are_listed_newest_first_with_all_that_their_manifests_say(
     assert store.snapshots() == ([later, earlier], [])
     assert store.snapshots() == ([later, earlier], [])  # out of the cache, where there is one
     assert store.find("latest").name == earlier.name
+
+
+def test_latest_never_is_of_another_database_of_the_same_file_name(store: SnapshotStore) -> None:
+    own = stored(store, OLD, NOON, database="/host1/app.db")
+    stored(store, NEW, NOON + HOUR, database="/host2/app.db")
+    assert store.find("latest", PurePosixPath("/host1/app.db")) == own
+    for unknown in (PurePosixPath("/elsewhere/app.db"), None):
+        with pytest.raises(NotFoundError, match=r"/host1/app\.db, /host2/app\.db"):
+            store.find("latest", unknown)
+
+
+def test_one_path_given_in_two_ways_is_one_database(store: SnapshotStore) -> None:
+    stored(store, OLD, NOON, database="/srv/data/app.db")
+    own = stored(store, NEW, NOON + HOUR, database="data/app.db")
+    for path in ("/srv/data/app.db", "/elsewhere/app.db"):
+        assert store.find("latest", PurePosixPath(path)) == own
 
 
 def test_an_empty_store_lists_nothing_and_finds_nothing(store: SnapshotStore) -> None:
@@ -535,3 +551,17 @@ def test_a_pack_is_named_by_what_it_holds(tmp_path: Path) -> None:
     for name, held in backend.place.objects.items():
         if name.startswith("packs/"):
             assert name == pack_object(hashlib.sha256(held.content).hexdigest())
+
+
+@pytest.mark.parametrize("layout", ["blocks", "file"])
+def test_what_a_look_at_the_place_left_is_gone_a_day_later(tmp_path: Path, layout: str) -> None:
+    now = [NOON]
+    place = Place(LIKE_S3, lambda: now[0])
+    store = object_store(MemoryBackend(place), tmp_path, layout)
+    trials = "state/probe/"
+    MemoryBackend(place).put(f"{trials}killed", b"first")
+    now[0] += timedelta(hours=20)
+    MemoryBackend(place).put(f"{trials}at work", b"first")
+    now[0] += timedelta(hours=20)
+    store.tidy()
+    assert [n for n in place.objects if n.startswith("state/")] == [f"{trials}at work"]

@@ -226,7 +226,7 @@ def test_a_manifest_that_can_not_be_used_is_told_and_hides_no_other(store: FileS
     assert [Path(item.manifest).stem for item in unreadable] == [bad.name, imageless.name]
     assert "is damaged" in unreadable[0].problem.message
     assert "only its manifest is left" in unreadable[1].problem.message
-    assert store.find("latest", "junmai.db") == good
+    assert store.find("latest", Path("/srv/junmai.db")) == good
 
 
 def test_a_manifest_of_another_snapshot_is_refused(store: FileStore) -> None:
@@ -243,32 +243,34 @@ def test_latest_is_the_newest_that_was_not_taken_for_undoing(store: FileStore) -
     newest = stored(store, NOON + timedelta(hours=1), Reason.SCHEDULED)
     stored(store, NOON + timedelta(hours=2), Reason.PRE_RESTORE)
     stored(store, NOON + timedelta(hours=3), Reason.PRE_OVERWRITE)
-    assert store.find("latest", "junmai.db") == newest
+    assert store.find("latest", Path("/srv/junmai.db")) == newest
     assert store.find("latest") == newest
 
 
 def test_latest_is_of_the_database_that_is_asked_for(store: FileStore) -> None:
     own = stored(store, NOON)
     stored(store, NOON + timedelta(hours=1), database="other.db")
-    assert store.find("latest", "junmai.db") == own
-    for unknown in ("third.db", None):
-        with pytest.raises(NotFoundError, match=r"of junmai\.db, other\.db") as caught:
+    assert store.find("latest", Path("/srv/junmai.db")) == own
+    holds = {Path("/srv/third.db"): "none of /srv/third.db, but of", None: "those of several"}
+    for unknown, text in holds.items():
+        with pytest.raises(NotFoundError, match=text) as caught:
             store.find("latest", unknown)
-        assert caught.value.hint == "Name the snapshot instead."
+        assert caught.value.message.endswith("data/junmai.db, data/other.db")
+        assert caught.value.hint == "Name the snapshot."
 
 
 def test_latest_of_a_store_of_one_database_is_that_databases(store: FileStore) -> None:
     """It may be restored under another name."""
     own = stored(store)
-    assert store.find("latest", "renamed.db") == own
+    assert store.find("latest", Path("/srv/renamed.db")) == own
 
 
 def test_latest_of_nothing_is_not_found(store: FileStore) -> None:
     with pytest.raises(NotFoundError, match="no snapshot in"):
-        store.find("latest", "junmai.db")
+        store.find("latest", Path("/srv/junmai.db"))
     stored(store, reason=Reason.PRE_RESTORE)
     with pytest.raises(NotFoundError, match="no snapshot in"):
-        store.find("latest", "junmai.db")
+        store.find("latest", Path("/srv/junmai.db"))
 
 
 @pytest.fixture
@@ -337,7 +339,7 @@ def test_the_replaced_tools_backups_are_listed_and_found(store: FileStore) -> No
     }
     (store.folder / f"{name}.json").write_text(json.dumps(fields), encoding="utf-8")
     assert names(store) == [name]
-    assert store.find("latest", "junmai.db").name == name
+    assert store.find("latest", Path("/srv/junmai.db")).name == name
     newer = stored(store)
     assert names(store) == [newer.name, name]
 

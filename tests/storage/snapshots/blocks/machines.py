@@ -19,6 +19,7 @@ from junmai_svc.storage.snapshots.blocks.images import BlockImages
 from junmai_svc.storage.snapshots.blocks.places import SNAPSHOTS
 from junmai_svc.storage.snapshots.blocks.sealing import Seal, Unsealed
 from junmai_svc.storage.snapshots.cache import StoreCache
+from junmai_svc.storage.snapshots.garbage import Collected
 from junmai_svc.storage.snapshots.manifest import STAMP, Manifest, Reason
 from junmai_svc.storage.snapshots.objects import ObjectStore
 
@@ -97,6 +98,10 @@ class Machine:
     def drop(self, name: str) -> None:
         """Delete a snapshot's manifest."""
         self.store.delete_unless_held(name)
+
+    def collect(self) -> Collected:
+        """Delete what nothing leads to, as a prune does that dropped snapshots, maybe all."""
+        return self.images.collect(emptied=True)
 
 
 def name_of(number: int) -> str:

@@ -33,13 +33,14 @@ from tests.storage.snapshots.blocks.machines import (
 
 from junmai_svc.storage.backends.base import Capabilities
 from junmai_svc.storage.errors import JunmaiError, NotFoundError
-from junmai_svc.storage.snapshots.blocks import collecting, images, reading, surveying
+from junmai_svc.storage.snapshots.blocks import collecting, filling, reading, surveying
 from junmai_svc.storage.snapshots.blocks.places import (
     EXPIRED,
     MAPS,
     MARKS,
     PACKS,
     PENDING,
+    manifest_object,
     mark_object,
 )
 from junmai_svc.storage.snapshots.blocks.sealing import Seal
@@ -77,7 +78,7 @@ def test_what_only_a_dropped_snapshot_led_to_goes(
     machine.drop(A)
     clock.advance(2 * HOUR)
     planned = machine.images.garbage((), clock())
-    done = machine.images.collect()
+    done = machine.collect()
     assert done.deleted == planned.objects
     assert sorted(name.split("/")[0] for name in done.deleted) == ["maps", "packs"]
     assert done.freed == sum(before[name] for name in done.deleted)
@@ -95,7 +96,7 @@ def test_a_plan_tells_what_dropping_would_free_and_deletes_nothing(
     planned = machine.images.garbage([A], clock())
     assert place.objects == before
     machine.drop(A)
-    assert machine.images.collect().deleted == planned.objects
+    assert machine.collect().deleted == planned.objects
 
 
 def test_blocks_that_two_snapshots_share_stay_with_the_other(
@@ -107,7 +108,7 @@ def test_blocks_that_two_snapshots_share_stay_with_the_other(
     machine.drop(A)
     clock.advance(2 * HOUR)
     packs = names(place, PACKS)
-    machine.images.collect()
+    machine.collect()
     assert names(place, PACKS) == packs
     assert machine.restore(B) == changed
 
@@ -124,7 +125,7 @@ def test_the_map_that_another_builds_on_stays(machine: Machine, place: Place, cl
     machine.drop(A)
     machine.drop(B)
     clock.advance(2 * HOUR)
-    machine.images.collect()
+    machine.collect()
     assert names(place, MAPS) == sorted(f"{MAPS}{found.finals[each]}" for each in (B, C))
     assert machine.restore(C) == image_of(blocks)
 
@@ -133,9 +134,9 @@ def test_what_is_young_is_left(machine: Machine, place: Place, clock: Clock) -> 
     machine.backup(A, image_of(range(300)))
     machine.drop(A)
     clock.advance(timedelta(minutes=50))
-    assert machine.images.collect().deleted == {}
+    assert machine.collect().deleted == {}
     clock.advance(timedelta(minutes=20))
-    machine.images.collect()
+    machine.collect()
     assert place.objects == {}
 
 
@@ -157,7 +158,7 @@ def test_where_anything_can_not_be_read_nothing_goes(
         machine.backend.put(name, cut if damage == "cut" else flipped)
     clock.advance(2 * HOUR)
     before = dict(place.objects)
-    done = machine.images.collect()
+    done = machine.collect()
     if prefix == "snapshots/" and damage == "gone":
         assert not listed(place)  # it is a dropped snapshot then
         return
@@ -180,10 +181,10 @@ def test_a_pending_of_a_day_is_expired_and_protects_an_hour_more(
     machine.images.tidy()
     assert (names(place, PENDING), names(place, EXPIRED)) == ([], [f"{EXPIRED}{A}"])
     assert place.objects[f"{EXPIRED}{A}"].content == manifest
-    assert machine.images.collect().deleted == {}
+    assert machine.collect().deleted == {}
     clock.advance(2 * HOUR)
     machine.images.tidy()
-    machine.images.collect()
+    machine.collect()
     assert place.objects == {}
 
 
@@ -199,7 +200,7 @@ def test_marks_of_others_go_with_their_packs_and_not_before(
     machine.images.tidy()
     assert names(place, MARKS) == [mark_object("dead pruner", pack)]
     machine.drop(A)
-    machine.images.collect()
+    machine.collect()
     machine.images.tidy()
     assert place.objects == {}
 
@@ -224,7 +225,7 @@ def test_a_map_that_is_gone_stops_no_backup_of_what_has_not_changed(
     machine.backup(A, image)
     machine.drop(A)
     clock.advance(2 * HOUR)
-    machine.images.collect()
+    machine.collect()
     machine.backup(B, image)
     assert machine.restore(B) == image
 
@@ -238,12 +239,12 @@ def test_locked_objects_are_left_with_all_they_lead_to_and_told_with_their_date(
     del place.objects[f"snapshots/{A}.json"]
     clock.advance(2 * HOUR)
     before = dict(place.objects)
-    done = machine.images.collect()
+    done = machine.collect()
     assert done.deleted == {}
     assert [each.until for each in done.locked] == [until, until]
     assert place.objects == before
     clock.advance(31 * DAY)
-    assert len(machine.images.collect().deleted) == 2
+    assert len(machine.collect().deleted) == 2
 
 
 def test_a_map_that_turns_out_to_be_locked_keeps_its_packs(
@@ -257,7 +258,7 @@ def test_a_map_that_turns_out_to_be_locked_keeps_its_packs(
     machine.backend.put(name, place.objects[name].content, retain_until=BEGIN + DAY)
     clock.advance(2 * HOUR)
     blind = machine.backend.trusting(Capabilities(conditional_put=True))
-    done = collecting.collect(blind, seal)
+    done = collecting.collect(blind, seal, emptied=True)
     assert (done.deleted, [each.name for each in done.locked]) == ({}, [name])
     assert names(place, PACKS)
 
@@ -270,11 +271,11 @@ def test_a_wrong_clock_costs_no_snapshot(machine: Machine, clock: Clock, jump: t
     machine.backup(B, second)
     for _ in range(3):
         machine.images.tidy()
-        machine.images.collect()
+        machine.collect()
         clock.advance(HOUR)
     clock.advance(-jump)
     machine.images.tidy()
-    machine.images.collect()
+    machine.collect()
     assert (machine.restore(A), machine.restore(B)) == (first, second)
 
 
@@ -307,7 +308,7 @@ def test_a_pruner_that_dies_at_any_step_leaves_what_the_next_one_ends(
         clock.advance(2 * DAY)
         for _ in range(3):
             machine.images.tidy()
-            machine.images.collect()
+            machine.collect()
             clock.advance(20 * DAY)
         assert {name.split("/")[0] for name in place.objects} == {"maps", "packs", "snapshots"}
         alive = survey(machine.backend, machine.seal).alive()
@@ -321,7 +322,7 @@ def test_a_pruner_that_dies_at_any_step_leaves_what_the_next_one_ends(
 @pytest.fixture
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """One thread at work for each, so that a seed tells everything."""
-    for module in (images, surveying, collecting, reading):
+    for module in (filling, surveying, collecting, reading):
         monkeypatch.setattr(module, "FETCHES", 1)
 
 
@@ -358,7 +359,7 @@ def two_at_work(
 
     def prune() -> None:
         pruner.images.tidy()
-        assert pruner.images.collect().problems == ()
+        assert pruner.collect().problems == ()
 
     raised = turns.run({"writer": lambda: writer.backup(B, image), "pruner": prune})
     assert raised == {}
@@ -471,7 +472,7 @@ class Round:
                 for name in dropped:
                     machine.drop(name)
                     self.images.pop(name, None)
-                assert machine.images.collect().problems == ()
+                assert machine.collect().problems == ()
                 machine.images.repack(None)
 
         return prune
@@ -529,9 +530,44 @@ def test_every_listed_snapshot_restores_whoever_was_at_work(
         each.clock.advance(2 * DAY)
         for _ in range(3):
             looker.images.tidy()
-            looker.images.collect()
+            looker.collect()
             each.clock.advance(2 * HOUR)
         alive = survey(looker.backend, looker.seal).alive()
         left = {*names(each.place, MAPS), *names(each.place, PACKS)}
         assert left == alive, f"seed {seed}"
         assert not names(each.place, PENDING)
+
+
+def test_where_no_manifest_is_left_nothing_is_deleted_but_by_whoever_dropped_them(
+    machine: Machine, place: Place, clock: Clock
+) -> None:
+    machine.backup(A, image_of(range(300)))
+    hidden = place.objects.pop(manifest_object(A))
+    clock.advance(2 * HOUR)
+    before = dict(place.objects)
+    planned, done = machine.images.garbage((), clock()), machine.images.collect()
+    assert (planned.objects, done.deleted) == ({}, {})
+    for problems in (planned.problems, done.problems):
+        assert [problem.message for problem in problems] == [
+            f"{machine.backend.url} has 2 packs and maps, but not one manifest that leads to any"
+        ]
+    assert place.objects == before
+    place.objects[manifest_object(A)] = hidden
+    machine.drop(A)
+    assert len(machine.images.collect(emptied=True).deleted) == 2
+
+
+def test_manifests_that_go_while_a_pruner_is_at_work_stop_it(
+    place: Place, quick_folder: Path, clock: Clock
+) -> None:
+    def hide(_verb: str, name: str) -> None:
+        if name.startswith(MARKS):
+            place.objects.pop(manifest_object(B), None)
+
+    machine = Machine(place, quick_folder / "machine")
+    machine.backup(A, image_of(range(300)))
+    machine.backup(B, image_of(range(1_000, 1_300)))
+    machine.drop(A)
+    clock.advance(2 * HOUR)
+    done = Machine(place, quick_folder / "pruner", pause=hide).images.collect()
+    assert (done.deleted, len(done.problems)) == ({}, 1)

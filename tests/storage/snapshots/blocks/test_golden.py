@@ -24,6 +24,7 @@ from junmai_svc.storage.snapshots.blocks.keys import (
     unwrap,
     wrap,
 )
+from junmai_svc.storage.snapshots.blocks.proving import Digests, gives_its_image
 from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal, Unsealed
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "blocks_v1"
@@ -61,6 +62,8 @@ def test_every_image_of_a_released_store_is_restored(kind: str, tmp_path: Path) 
     maps = [store.map(name) for name in json.loads((folder / "maps.json").read_text())]
     assert [bool(image_map.base) for image_map in maps] == [False, True, False]
     for number, (image_map, content) in enumerate(zip(maps, images(), strict=True)):
+        with Digests() as digests:
+            assert gives_its_image(image_map, digests, store.read_range, store.seal)
         assert store.restore(image_map.name, tmp_path / str(number)) == content
         assert image_map.image == sha256(content).hexdigest()
 

@@ -15,9 +15,10 @@ from junmai_svc.checks.block_store import examine_packs, findings, look
 from junmai_svc.storage.backends.local import LocalBackend
 from junmai_svc.storage.errors import IntegrityError, JunmaiError, NotFoundError, UsageError
 from junmai_svc.storage.snapshots.blocks.compression import Compressor
+from junmai_svc.storage.snapshots.blocks.distrusting import NOBODY
 from junmai_svc.storage.snapshots.blocks.map_format import StoredMap, encode
 from junmai_svc.storage.snapshots.blocks.packs import PackRef
-from junmai_svc.storage.snapshots.blocks.places import MAPS, PACKS, manifest_object
+from junmai_svc.storage.snapshots.blocks.places import MAPS, PACKS, manifest_object, mark_object
 from junmai_svc.storage.snapshots.blocks.runs import Runs
 
 A, B = name_of(0), name_of(1)
@@ -43,12 +44,15 @@ def rewrite(machine: Machine, **changes: Any) -> None:
     machine.backend.put(manifest_object(A), msgspec.json.encode(fields | changes))
 
 
+DAMAGED = mark_object(NOBODY, "")
+
+
 def map_name(machine: Machine) -> str:
     return look(machine.images).manifests[A].map
 
 
 def refused(machine: Machine, folder: Path) -> None:
-    """Nothing is restored, nothing is written; a check names it and a collection stands back."""
+    """Nothing is restored, nothing is written but marks of damage; a check names it."""
     target = folder / "target"
     before = dict(machine.backend.place.objects)
     with pytest.raises((IntegrityError, NotFoundError)):
@@ -57,7 +61,8 @@ def refused(machine: Machine, folder: Path) -> None:
     found = look(machine.images)
     damages = examine_packs(machine.images, found, found.stored, None)
     assert list(findings(machine.images, found, damages, look(machine.images)))
-    assert machine.backend.place.objects == before
+    own = {n: o for n, o in machine.backend.place.objects.items() if not n.startswith(DAMAGED)}
+    assert own == before
 
 
 MANIFESTS: dict[str, dict[str, Any]] = {
@@ -82,7 +87,7 @@ def test_a_manifest_that_lies_is_refused(
 ) -> None:
     rewrite(machine, **changes)
     refused(machine, quick_folder)
-    assert machine.images.collect().deleted == {}
+    assert machine.collect().deleted == {}
 
 
 @pytest.mark.parametrize(
@@ -104,7 +109,7 @@ def test_where_a_manifest_says_it_lies_is_never_followed(
     victim.write_bytes(b"precious")
     rewrite(machine, backup_path=str(victim), original_path=str(victim))
     assert machine.restore(A) == IMAGE
-    machine.images.collect()
+    machine.collect()
     assert victim.read_bytes() == b"precious"
 
 
@@ -142,7 +147,7 @@ def stored_map(machine: Machine, size: int, runs: list[tuple[int, int, int]]) ->
     for run in runs:
         made.append(*run)
     image = look(machine.images).manifests[A].checksum
-    return encode(StoredMap(image, size, "", tuple(pack), made), name, machine.seal)
+    return encode(StoredMap(image, "0" * 64, size, "", tuple(pack), made), name, machine.seal)
 
 
 def test_a_small_map_of_an_image_of_terabytes_is_refused(
@@ -160,10 +165,11 @@ def test_a_map_that_builds_on_itself_is_refused(machine: Machine, quick_folder: 
     name = map_name(machine)
     runs = Runs()
     runs.append(0, 0, 300)
-    stored = StoredMap(look(machine.images).manifests[A].checksum, len(IMAGE), name, (), runs)
+    image = look(machine.images).manifests[A].checksum
+    stored = StoredMap(image, "0" * 64, len(IMAGE), name, (), runs)
     machine.backend.put(f"{MAPS}{name}", encode(stored, name, machine.seal))
     refused(machine, quick_folder)
-    assert machine.images.collect().deleted == {}
+    assert machine.collect().deleted == {}
 
 
 def test_a_map_that_names_a_pack_by_a_path_can_not_be(machine: Machine) -> None:
@@ -172,7 +178,7 @@ def test_a_map_that_names_a_pack_by_a_path_can_not_be(machine: Machine) -> None:
     runs = Runs()
     runs.append(1, 0, 1)
     name = map_name(machine)
-    content = encode(StoredMap("0" * 64, 1, "", (reference,), runs), name, machine.seal)
+    content = encode(StoredMap("0" * 64, "0" * 64, 1, "", (reference,), runs), name, machine.seal)
     machine.backend.put(f"{MAPS}{name}", content)
     assert machine.images.map(name).packs[0].name == reference.name
 
@@ -196,9 +202,11 @@ def test_links_in_a_store_lead_nowhere(tmp_path: Path) -> None:
     (store / "packs" / "ff").symlink_to(tmp_path)
     (store / "state" / "pending").mkdir(parents=True, exist_ok=True)
     (store / "state" / "pending" / "x").symlink_to(secret)
-    assert [snapshot.name for snapshot in machine.store.snapshots()[0]] == [A]
+    good, bad = machine.store.snapshots()
+    assert [snapshot.name for snapshot in good] == [A]
+    assert ["link" in each.problem.message for each in bad] == [True]
     machine.images.tidy()
-    machine.images.collect()
+    assert len(machine.collect().problems) == 2
     with pytest.raises(JunmaiError):
         machine.store.find(B)
     assert secret.read_bytes() == b"precious"
@@ -224,9 +232,9 @@ def test_a_pending_that_is_none_holds_back_a_collection_for_a_day(
     clock = place.now
     assert isinstance(clock, Clock)
     clock.advance(2 * HOUR)
-    assert machine.images.collect().problems
+    assert machine.collect().problems
     for _ in range(3):
         clock.advance(25 * HOUR)
         machine.images.tidy()
-    assert machine.images.collect().deleted
+    assert machine.collect().deleted
     assert not [name for name in place.objects if name.startswith(PACKS)]

@@ -4,6 +4,7 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -64,7 +65,8 @@ def test_what_was_added_is_there_the_next_time(path: Path) -> None:
     with BlockIndex(path) as index:
         assert index.find([digest(8), digest(9)]) == {digest(8): Location(added, 1)}
         assert index.unknown([added.name, "another"]) == ["another"]
-        assert index.trusts(added.name)
+        assert index.trusts(added)
+        assert not index.trusts(replace(added, size=added.size + 1))
 
 
 def test_what_was_added_before_an_error_is_not_kept(path: Path) -> None:
@@ -103,18 +105,63 @@ def test_more_blocks_than_sqlite_takes_arguments_are_found() -> None:
 def test_packs_that_are_gone_are_forgotten_with_their_blocks(path: Path) -> None:
     with BlockIndex(path) as index:
         gone, kept = add(index, 1, [1, 2]), add(index, 2, [3])
-        index.keep_only([kept.name, "never seen"])
+        index.keep_only({kept.name: kept.size, "never seen": 1})
         assert index.find([digest(1), digest(3)]) == {digest(3): Location(kept, 0)}
         assert index.unknown([gone.name, kept.name]) == [gone.name]
-        assert not index.trusts(gone.name)
+        assert not index.trusts(gone)
     with BlockIndex(path) as index:
         assert index.find([digest(2), digest(3)]) == {digest(3): Location(kept, 0)}
+
+
+def test_a_pack_of_another_size_is_none_that_is_known(path: Path) -> None:
+    with BlockIndex(path) as index:
+        cut, kept = add(index, 1, [1, 2]), add(index, 2, [3])
+        index.keep_only({cut.name: 0, kept.name: kept.size})
+        assert index.find([digest(1), digest(3)]) == {digest(3): Location(kept, 0)}
+        assert index.unknown([cut.name]) == [cut.name]
+
+
+@pytest.mark.parametrize("bit", range(50))
+def test_a_row_that_is_damaged_is_none(path: Path, bit: int) -> None:
+    """A place that is wrong by whatever bit would be a snapshot of other blocks."""
+    with BlockIndex(path) as index:
+        packs = [add(index, number, [10 * number, 10 * number + 1]) for number in range(1, 5)]
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(
+            "UPDATE blocks SET location = (location | ?1) - (location & ?1)", [1 << bit]
+        )
+        database.commit()
+    with BlockIndex(path) as index:
+        assert index.find(digest(10 * n + b) for n in range(1, 5) for b in (0, 1)) == {}
+        assert index.blocks_of(packs[0].name) == {}
+
+
+@pytest.mark.parametrize("column", ["size", "blocks", "number"])
+def test_an_index_of_which_a_pack_is_damaged_is_made_anew(path: Path, column: str) -> None:
+    with BlockIndex(path) as index:
+        added = add(index, 1, [1, 2])
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"UPDATE packs SET {column} = {column} + 1")
+        database.commit()
+    with BlockIndex(path) as index:
+        assert index.unknown([added.name]) == [added.name]
+
+
+def test_a_pack_that_is_sound_after_all_is_read_again(path: Path) -> None:
+    with BlockIndex(path) as index:
+        doubted, sound = add(index, 1, [1, 2]), add(index, 2, [3])
+        index.forget(doubted.name, [0])
+        index.look_again([doubted.name, sound.name])
+    with BlockIndex(path) as index:
+        assert index.unknown([doubted.name, sound.name]) == [doubted.name]
+        add(index, 1, [1, 2])
+        assert index.trusts(doubted)
 
 
 def test_a_pack_that_comes_back_is_found_again(path: Path) -> None:
     with BlockIndex(path) as index:
         add(index, 1, [1])
-        index.keep_only([])
+        index.keep_only({})
         back = add(index, 1, [1])
         assert index.find([digest(1)]) == {digest(1): Location(back, 0)}
 
@@ -127,8 +174,9 @@ def test_a_damaged_block_is_forgotten_and_its_pack_no_longer_trusted(path: Path)
     with BlockIndex(path) as index:
         found = index.find(digest(block) for block in range(5))
         assert found == {digest(2): Location(damaged, 1), digest(4): Location(other, 0)}
-        assert not index.trusts(damaged.name)
-        assert index.trusts(other.name)
+        assert not index.trusts(damaged)
+        assert index.doubts(damaged.name)
+        assert index.trusts(other)
         assert index.unknown([damaged.name]) == []
 
 

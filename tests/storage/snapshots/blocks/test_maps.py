@@ -40,7 +40,8 @@ def map_of(places: list[tuple[int, int]], tail: int = BLOCK_BYTES) -> ImageMap:
         runs.append(packs.number(PACKS[pack]), number, 1)
     size = max(0, (len(places) - 1) * BLOCK_BYTES + tail) if places else 0
     image = sha256(repr(places).encode()).hexdigest()
-    return ImageMap(new_map_name(), image, size, packs.settled(), runs)
+    digest = sha256(image.encode()).hexdigest()
+    return ImageMap(new_map_name(), image, digest, size, packs.settled(), runs)
 
 
 def places_of(image_map: ImageMap) -> list[tuple[PackRef, int]]:
@@ -183,7 +184,7 @@ def body(
         for plane in range(4)
     )
     content = (
-        struct.pack("<32sQ16sI", bytes(32), size, base, len(packs))
+        struct.pack("<32s32sQ16sI", bytes(32), bytes([15]) * 32, size, base, len(packs))
         + b"".join(struct.pack("<32sII", *pack) for pack in packs)
         + struct.pack("<I", len(runs) + lie)
         + planes
@@ -235,12 +236,13 @@ def test_a_map_that_can_not_be_true_is_refused_by_name(name: str) -> None:
 def test_the_bytes_described_are_the_bytes_read() -> None:
     read = decode(body(runs=[(1, 4, 2), (1, 2**32 - 5, 1)]), NAME, Unsealed())
     assert [tuple(run) for run in read.runs] == [(1, 4, 2), (1, 1, 1)]
-    assert (read.image, read.size, read.base) == ("00" * 32, 3 * BLOCK_BYTES, "")
+    assert (read.image, read.digest) == ("00" * 32, "0f" * 32)
+    assert (read.size, read.base) == (3 * BLOCK_BYTES, "")
     assert read.packs == (PackRef("09" * 32, 1_000, 10),)
 
 
 def test_a_list_of_packs_without_end_is_refused() -> None:
-    content = struct.pack("<32sQ16sI", bytes(32), 4096, bytes(16), 2**32 - 1) + bytes(100)
+    content = struct.pack("<64sQ16sI", bytes(64), 4096, bytes(16), 2**32 - 1) + bytes(100)
     hostile = body()[:8] + struct.pack("<I", len(content)) + Compressor(3).compress(content)
     with pytest.raises(IntegrityError, match="packs"):
         decode(hostile, NAME, Unsealed())

@@ -26,7 +26,7 @@ from tests.storage.snapshots.blocks.machines import (
 
 from junmai_svc.storage.backends.base import Capabilities
 from junmai_svc.storage.errors import JunmaiError
-from junmai_svc.storage.snapshots.blocks import collecting, images, reading, surveying
+from junmai_svc.storage.snapshots.blocks import collecting, filling, reading, surveying
 from junmai_svc.storage.snapshots.blocks.packs import PackRef
 from junmai_svc.storage.snapshots.blocks.places import MAPS, PACKS, PENDING_MAPS
 from junmai_svc.storage.snapshots.blocks.repacking import MOST_MOVED, PackUse, choose
@@ -96,13 +96,13 @@ def test_a_mostly_dead_pack_gives_its_room_back(
     machine: Machine, place: Place, clock: Clock
 ) -> None:
     kept = half_dead(machine, clock)
-    machine.images.collect()
+    machine.collect()
     before = size_of(place, PACKS)
     maps = {name for name in place.objects if name.startswith(MAPS)}
     done = machine.images.repack(None)
     assert (done.maps, len(done.packs), done.problems) == (2, 1, ())
     assert {name for name in place.objects if name.startswith(MAPS)} == maps
-    machine.images.collect()
+    machine.collect()
     assert size_of(place, PACKS) < before / 2
     for name, content in kept.items():
         assert machine.restore(name) == content
@@ -115,7 +115,7 @@ def test_the_next_backup_finds_the_moved_blocks(
     """The cached map names packs that are gone: nothing is stored twice all the same."""
     kept = half_dead(machine, clock)
     machine.images.repack(None)
-    machine.images.collect()
+    machine.collect()
     packs = {name for name in place.objects if name.startswith(PACKS)}
     machine.backup(A, kept[C])
     assert {name for name in place.objects if name.startswith(PACKS)} == packs
@@ -133,7 +133,7 @@ def test_a_restore_that_has_read_the_old_map_reads_the_new_one(
             passed.append(name)
             clock.advance(5 * HOUR)
             assert machine.images.repack(None).maps == 2
-            assert machine.images.collect().deleted
+            assert machine.collect().deleted
 
     reader = Machine(place, quick_folder / "reader", seal=machine.seal, pause=meanwhile)
     assert reader.restore(B) == kept[B]
@@ -162,7 +162,7 @@ def test_maps_that_build_on_another_stay_true_whichever_is_replaced(
         dying = Machine(place, folder, seal=machine.seal, faults=At({step: Fault.KILL}))
         try:
             dying.images.repack(None)
-            machine.images.collect()
+            machine.collect()
         except Killed:
             deaths += 1
         assert machine.restore(B) == image_of(blocks)
@@ -174,22 +174,19 @@ def test_a_locked_map_keeps_its_packs_and_is_told_with_its_date(
     place: Place, clock: Clock, quick_folder: Path, seal: Seal
 ) -> None:
     until = BEGIN + 30 * DAY
-    lock: list[object] = []
-    machine = Machine(
-        place, quick_folder / "m", seal=seal, retain_until=lambda: until if lock else None
-    )
+    machine = Machine(place, quick_folder / "m", seal=seal)
     machine.backup(A, image_of(range(600)))
-    lock.append(True)
-    machine.backup(B, image_of(range(100)))
+    kept = machine.backup(B, image_of(range(100)))
+    machine.backend.retain(f"maps/{kept.manifest.map}", until, enough=until)
     machine.drop(A)
     clock.advance(2 * HOUR)
     done = machine.images.repack(None)
     assert [each.until for each in done.locked] == [until]
-    machine.images.collect()
+    machine.collect()
     assert machine.restore(B) == image_of(range(100))
     clock.advance(31 * DAY)
     machine.images.repack(None)
-    machine.images.collect()
+    machine.collect()
     assert machine.restore(B) == image_of(range(100))
 
 
@@ -205,14 +202,14 @@ def test_a_damaged_pack_is_left_and_told(machine: Machine, place: Place, clock: 
     clock.advance(2 * HOUR)
     done = machine.images.repack(None)
     assert large.rpartition("/")[2] in done.problems[0].message
-    assert large not in machine.images.collect().deleted
+    assert large not in machine.collect().deleted
 
 
 @pytest.mark.parametrize("fault", [Fault.KILL, Fault.LOSE])
 def test_a_repacker_that_dies_at_any_step_costs_nothing(
     fault: Fault, quick_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (images, surveying, collecting, reading):
+    for module in (filling, surveying, collecting, reading):
         monkeypatch.setattr(module, "FETCHES", 1)
     step = 0
     while True:
@@ -224,7 +221,7 @@ def test_a_repacker_that_dies_at_any_step_costs_nothing(
         dying = Machine(place, quick_folder / f"dying {step}", faults=faults)
         with suppress(Killed, JunmaiError):
             dying.images.repack(None)
-            dying.images.collect()
+            dying.collect()
         for name, content in kept.items():
             assert machine.restore(name) == content
         assert machine.restore(machine.backup(A, kept[B]).name) == kept[B]
@@ -232,7 +229,7 @@ def test_a_repacker_that_dies_at_any_step_costs_nothing(
         for _ in range(4):
             machine.images.tidy()
             machine.images.repack(None)
-            machine.images.collect()
+            machine.collect()
             clock.advance(20 * DAY)
         assert {name.split("/")[0] for name in place.objects} == {"maps", "packs", "snapshots"}
         for name, content in kept.items():
@@ -249,7 +246,7 @@ def test_a_repacker_and_a_pruner_may_pause_at_any_step_for_the_other_to_go_on(
     first: str, honours: Capabilities, quick_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hours pass after a new pack was put, and a day after a new version of the map."""
-    for module in (images, surveying, collecting, reading):
+    for module in (filling, surveying, collecting, reading):
         monkeypatch.setattr(module, "FETCHES", 1)
     kept = image_of(range(4))
 
@@ -279,7 +276,7 @@ def test_a_repacker_and_a_pruner_may_pause_at_any_step_for_the_other_to_go_on(
         def prune() -> None:
             for _ in range(2):
                 pruner.images.tidy()
-                assert pruner.images.collect().problems == ()
+                assert pruner.collect().problems == ()
 
         raised = turns.run({"repacker": lambda: repacker.images.repack(None), "pruner": prune})
         assert raised == {}
@@ -310,7 +307,7 @@ def test_after_any_sequence_every_snapshot_restores_and_nothing_old_is_left_over
     one, two = Machine(place, folder / "one"), Machine(place, folder / "two")
     kept: dict[str, bytes] = {}
     do: dict[str, Callable[[Machine], object]] = {
-        "collect": lambda who: who.images.collect(),
+        "collect": lambda who: who.collect(),
         "repack": lambda who: who.images.repack(None),
         "wait": lambda _: clock.advance(2 * HOUR),
     }
@@ -332,9 +329,9 @@ def test_after_any_sequence_every_snapshot_restores_and_nothing_old_is_left_over
     for name, content in kept.items():
         assert two.restore(name) == content
     clock.advance(2 * DAY)
-    one.images.collect()
+    one.collect()
     one.images.repack(None)
-    one.images.collect()
+    one.collect()
     for name, content in kept.items():
         assert two.restore(name) == content
     alive = survey(one.backend, one.seal).alive()

@@ -23,7 +23,7 @@ from tests.storage.snapshots.blocks.machines import (
 
 from junmai_svc.checks.block_store import examine_packs, findings, look
 from junmai_svc.storage.errors import IntegrityError, JunmaiError
-from junmai_svc.storage.snapshots.blocks import collecting, images, reading, surveying
+from junmai_svc.storage.snapshots.blocks import collecting, filling, reading, surveying
 from junmai_svc.storage.snapshots.blocks.places import (
     MAPS,
     MARKS,
@@ -240,7 +240,7 @@ def test_a_repair_and_a_writer_may_pause_at_any_step_for_the_other_to_go_on(
     first: str, quick_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The writer wants good blocks of the damaged pack; whatever is listed in the end restores."""
-    for module in (images, surveying, collecting, reading):
+    for module in (filling, surveying, collecting, reading):
         monkeypatch.setattr(module, "FETCHES", 1)
     # Two frames, of which the first is damaged; the writer needs blocks of the second.
     old, new = image_of(range(300)), image_of(range(256, 300))
@@ -308,7 +308,7 @@ def test_a_damaged_pack_stays_where_a_new_version_of_a_map_is_about_to_name_it(
 def test_a_repair_that_dies_at_any_step_can_be_done_again(
     fault: Fault, quick_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (images, surveying, collecting, reading):
+    for module in (filling, surveying, collecting, reading):
         monkeypatch.setattr(module, "FETCHES", 1)
     first, second = image_of(range(20)), image_of([*range(19), 77])
     step = 0
@@ -337,7 +337,7 @@ def test_a_repair_that_dies_at_any_step_can_be_done_again(
         clock.advance(2 * DAY)
         for _ in range(3):
             machine.images.tidy()
-            machine.images.collect()
+            machine.collect()
             clock.advance(20 * DAY)
         assert not [name for name in place.objects if name.startswith(MARKS)]
         assert (machine.restore(A), machine.restore(B)) == (first, second)

@@ -1,0 +1,48 @@
+"""What people were told, in the daemon's note: a restart repeats nothing and forgets nothing."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from junmai_svc.service.daemon.lock import StandingNote
+from junmai_svc.service.notify.notices import Standing, Trouble
+
+
+def times_in(texts: Mapping[str, str]) -> dict[str, datetime]:
+    """Return the times of a note, which anybody may have written to; what is none is left out."""
+    found = {subject: _time(text) for subject, text in texts.items()}
+    return {subject: when for subject, when in found.items() if when is not None}
+
+
+def noted(standings: Mapping[str, Standing]) -> dict[str, StandingNote]:
+    """Return the standings as the note has them."""
+    return {
+        subject: StandingNote(
+            trouble=each.trouble.value if each.trouble else None,
+            told=sorted(each.told),
+            told_at=each.told_at.isoformat() if each.told_at else None,
+        )
+        for subject, each in standings.items()
+    }
+
+
+def standings_in(notes: Mapping[str, StandingNote]) -> dict[str, Standing]:
+    """Return the standings of a note; one that can't be is left out."""
+    found = {}
+    for subject, note in notes.items():
+        when = _time(note.told_at or "")
+        try:
+            told = frozenset(Trouble(each) for each in note.told)
+            trouble = Trouble(note.trouble) if note.trouble is not None else None
+        except ValueError:
+            continue
+        if when is not None or not told:
+            found[subject] = Standing(trouble, told, when)
+    return found
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return when if when.tzinfo is not None else None

@@ -1,0 +1,85 @@
+"""Whether a map gives its image, by the footers of its packs: no block is read for it.
+
+A pack's footer names its blocks by their SHA-256s. Along a map these are those of the image's
+blocks, whose own SHA-256 the map has. Where the packs are what their footers say, that proves that
+what is restored is the image.
+"""
+
+from hashlib import sha256
+from tempfile import SpooledTemporaryFile
+from threading import Lock
+from typing import Self
+
+from junmai_svc.storage.errors import IntegrityError, NotFoundError
+from junmai_svc.storage.snapshots.blocks.digesting import DIGEST_BYTES
+from junmai_svc.storage.snapshots.blocks.maps import ImageMap
+from junmai_svc.storage.snapshots.blocks.packs import Footer, ReadRange, read_footer
+from junmai_svc.storage.snapshots.blocks.sealing import Seal
+
+# The digests of a gigabyte have 8 MiB; what is more goes into a file.
+IN_MEMORY = 32 << 20
+
+
+class Digests:
+    """The digests of the blocks of many packs; several threads may add to it."""
+
+    def __init__(self) -> None:
+        self._file = SpooledTemporaryFile[bytes](max_size=IN_MEMORY)  # closed by us
+        self._starts: dict[str, int] = {}
+        self._end = 0
+        self._lock = Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def __contains__(self, pack: object) -> bool:
+        return pack in self._starts
+
+    def add(self, footer: Footer) -> None:
+        """Note the digests of a pack.
+
+        Raises:
+            OSError: there is no room for them.
+        """
+        with self._lock:
+            if footer.pack.name not in self._starts:
+                self._file.seek(self._end)
+                self._file.write(footer.digests)
+                self._starts[footer.pack.name] = self._end
+                self._end += len(footer.digests)
+
+    def along(self, image_map: ImageMap) -> str:
+        """Return the SHA-256 in hex of the digests of the blocks that a map names, in its order.
+
+        All of its packs must have been added.
+        """
+        starts = [self._starts[pack.name] for pack in image_map.packs]
+        whole = sha256()
+        with self._lock:
+            for number, first, length in image_map.runs:
+                self._file.seek(starts[number] + first * DIGEST_BYTES)
+                whole.update(self._file.read(length * DIGEST_BYTES))
+        return whole.hexdigest()
+
+
+def gives_its_image(
+    image_map: ImageMap, digests: Digests, read_range: ReadRange, seal: Seal
+) -> bool | None:
+    """Tell whether the blocks that a map names make its image; None where a footer is missing.
+
+    The footers that `digests` lacks are read and added.
+
+    Raises:
+        JunmaiError: the store can't be read.
+        OSError: there is no room for the digests.
+    """
+    for pack in image_map.packs:
+        if pack.name not in digests:
+            try:
+                digests.add(read_footer(pack.name, pack.size, read_range, seal, pack.blocks))
+            except (IntegrityError, NotFoundError):
+                return None
+    return digests.along(image_map) == image_map.digest

@@ -1,0 +1,48 @@
+"""How many requests the real program makes of S3 for a backup, for its store and its journal."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.contracts import s3_server
+from tests.contracts.faulty_server import Plan, in_front_of
+from tests.harness.databases import change, make_oldest
+from tests.harness.program import Program
+
+FIRST, UNCHANGED, CHANGED = "first", "unchanged", "one pack"
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Requests for the snapshot, and those that publish the journal."""
+
+    store: int
+    journal: int
+
+
+def backups(folder: Path) -> dict[str, Requests]:
+    """Back a small database up three times into a new bucket, and count what each one asks for."""
+    source = make_oldest(folder / "counted.db")
+    environment = s3_server.ENVIRONMENT | {
+        "AWS_DEFAULT_REGION": s3_server.REGION,
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        "LOCALAPPDATA": str(folder / "cache"),
+    }
+    found: dict[str, Requests] = {}
+    program = Program(folder)
+    with s3_server.running() as server:
+        address = f"s3://{s3_server.make_bucket(server)}/x"
+        for what in (FIRST, UNCHANGED, CHANGED):
+            if what == CHANGED:
+                change(source, "UPDATE photos SET rejection_reason = 'other'")
+            plan = Plan()
+            with in_front_of(server, plan) as url:
+                store = ("--store", address, "--endpoint-url", url)
+                program("backup", "--source", source, *store, env=environment)
+            journal = sum(
+                "/journal/" in f"{each.path}/".replace("%2F", "/") for each in plan.requests
+            )
+            found[what] = Requests(len(plan.requests) - journal, journal)
+    program.close()
+    shutil.rmtree(folder / "cache", ignore_errors=True)
+    return found
