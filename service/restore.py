@@ -128,7 +128,8 @@ def restore(context: Context, which: Which, target: Path, *, full_check: bool = 
     the very same bytes have been checked when they were stored.
 
     A database that is there already is snapshotted first (`pre-restore`). Where the first store's
-    copy of the snapshot is damaged, the next store that has the same one is taken.
+    copy of the snapshot is damaged, the next store that has the same one is taken. Where `target`
+    is a link, the file that it leads to is the database, and the link stays.
 
     Raises:
         NotFoundError: there is no such snapshot, or no folder for the target.
@@ -138,6 +139,8 @@ def restore(context: Context, which: Which, target: Path, *, full_check: bool = 
         LockedError: somebody is using the target.
         JunmaiError: reading or writing failed; the target is the old one or the new one, whole.
     """
+    if target.is_symlink():
+        target = target.resolve()
     _refuse_journal(context, target)
     found = choose(context, which, target)
     snapshot = found.snapshot
