@@ -38,11 +38,15 @@ def show_audit(view: View) -> None:
     notes = [note for each in view["verdicts"] for note in each["notes"]]
     for note in notes:
         console.print(Text(f"Note: {note}"))
-    for down in view["unreachable"]:
-        console.print(Text(f"Not asked: {down['store']}: {down['problem']}", "yellow"))
+    _show_down(console, view)
     console.print(Text(f"Journal  {view['journal']}: {view['size']:,} events, root {view['root']}"))
     if view["pin"]:
         console.print(Text(f"Pin      {_told_pin(view['pin'])}"))
+
+
+def _show_down(console: Console, view: View) -> None:
+    for down in view["unreachable"]:
+        console.print(Text(f"Not asked: {down['store']}: {down['problem']}", "yellow"))
 
 
 def _told_pin(pin: View) -> str:
@@ -95,7 +99,7 @@ def show_proven(view: View) -> None:
 
 
 _RECOVERIES = {
-    "intact": "Nothing to recover: the journal holds all that the store signed.",
+    "intact": "Nothing to recover: the journal holds all that was signed in each store asked.",
     "recovered": "Refilled from the store; every entry is the one that was signed.",
     "forked": "Two histories: nothing was changed, and nothing is ever merged.",
     "new epoch": "A new journal has begun; its first event carries both checkpoints.",
@@ -123,3 +127,4 @@ def show_recovery(view: View) -> None:
             " `junmai-svc audit recover` again. To go on with this one: --new-epoch REASON"
         )
     show_lines(told)
+    _show_down(Console(highlight=False, soft_wrap=True), printable(view))
