@@ -123,7 +123,7 @@ def _read_back(context: Context, found: Found, copy: Path) -> CheckResult:
                     hint=error.hint,
                 )
                 return CheckResult(backup_checksum.CHECK, total=1, findings=(finding,))
-        return backup_checksum.check(copy, manifest.checksum)
+        return backup_checksum.check(copy, manifest.checksum, name=found.snapshot.name)
 
 
 def _soundness(image: Path, of: Path) -> CheckResult:

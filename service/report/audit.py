@@ -1,5 +1,6 @@
 """What people see of an audit."""
 
+import json
 from typing import Any
 
 from rich import box
@@ -85,8 +86,9 @@ def show_checkpoint(view: View) -> None:
 def show_lines(lines: dict[str, str]) -> None:
     """Print names and values below each other."""
     console = Console(highlight=False, soft_wrap=True)
+    width = max(8, *map(len, lines))
     for name, value in lines.items():
-        console.print(Text(printable(f"{name:<9}{value}")))
+        console.print(Text(printable(f"{name:<{width}} {value}")))
 
 
 def show_proven(view: View) -> None:
@@ -95,7 +97,12 @@ def show_proven(view: View) -> None:
         "Proven": f"position {view['position']} of {view['size']:,} in {view['journal']}",
         "Event": f"{view['type']} of {view['stream']}, {view['time']}",
     }
-    show_lines(told | {name: str(value) for name, value in view["data"].items()})
+    data = {name: _text(value) for name, value in view["data"].items() if value is not None}
+    show_lines(told | data)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 _RECOVERIES = {
