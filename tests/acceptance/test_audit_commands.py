@@ -290,7 +290,7 @@ def test_a_proven_event_is_told_field_by_field(
     program("migrate", "--source", source)
     lines = program("--journal", journal, "audit", "export").out.splitlines()
     at = next(n for n, line in enumerate(lines) if "migration.table_copied" in line)
-    program("--journal", journal, "audit", "prove", at, "--to", tmp_path / "proof")
+    program("--journal", journal, "audit", "prove", str(at), "--to", tmp_path / "proof")
     told = program("audit", "verify", "--proof", tmp_path / "proof", "--key", key).out
     words = [line.split(maxsplit=1)[0] for line in told.splitlines()]
     assert {"Proven", "Event", "table", "rows", "microseconds"} <= set(words)
