@@ -14,6 +14,7 @@ from junmai_svc.service.context import Context, StoreProblem
 from junmai_svc.service.logs import log
 from junmai_svc.service.one_history import require_one_history
 from junmai_svc.service.operation import Operation, operation
+from junmai_svc.service.recorded import require_recorded
 from junmai_svc.service.replace import Replaced, replace_database
 from junmai_svc.storage.databases.connection import reading_image
 from junmai_svc.storage.databases.failures import translated
@@ -262,6 +263,7 @@ def _none_is_whole(
 def _stage_one(context: Context, found: Found, staged: Path, *, full_check: bool) -> Examination:
     snapshot = found.snapshot
     size = snapshot.manifest.file_size
+    require_recorded(context.journal, found.store, snapshot)
     with (
         translated("copy the backup to", staged),
         context.progress.step(f"Restoring {snapshot.name}", size, "bytes") as tick,

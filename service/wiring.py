@@ -12,7 +12,7 @@ from junmai_svc.service.context import Context, StoreProblem, now
 from junmai_svc.service.logs import log
 from junmai_svc.service.one_history import configured_places, keep_one_history
 from junmai_svc.service.progress import Progress
-from junmai_svc.service.publish import publish_all
+from junmai_svc.service.publish import publish_into
 from junmai_svc.service.settings import (
     actor,
     cache_folder,
@@ -91,12 +91,8 @@ def _publish(context: Context) -> None:
     if interruption.received() is not None:
         return
     there = replace(context, stores=tuple(filter(_is_there, context.stores)))
-    problems: tuple[StoreProblem, ...] = ()
     with abandonable() as publishing:
-        problems = publish_all(there)
-    for each in problems:
-        text = f"The journal is not published to {each.store}: {each.problem.message}"
-        report.show_warning(text, each.problem.hint)
+        publish_into(there.journal, there.stores)
     if publishing.signum is not None:
         log().warning("journal.unpublished", problem="interrupted")
         report.show_warning("The journal is not published: interrupted. The next command does it.")

@@ -528,6 +528,36 @@ def test_a_replay_tells_its_verdict_in_capitals_and_bounds_what_it_shows(
     assert "50 things in all, 40 shown." in out
 
 
+def test_a_replay_breaks_no_name_and_no_path_at_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    name, place = "junmai_backup_20261127_080014", "/somewhere/on/this/machine/data/backups"
+    shown = replayed("x")
+    shown["looked"] = [
+        {"subject": f"snapshot {name} in {place}", "found": "as recorded", "text": "y", "key": ""}
+    ]
+    report_run.show_replay(shown)
+    out = capsys.readouterr().out
+    assert name in out
+    assert place in out
+    assert "first key" not in out
+
+
+def test_a_narrow_list_names_a_database_by_its_file(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = history("x")
+    shown["runs"][0]["database"] = "/somewhere/on/this/machine/data/junmai.db"
+    report_run.show_history(shown)
+    out = capsys.readouterr().out
+    assert " junmai.db " in out
+    assert "somewhere" not in out
+
+
 def test_a_list_as_of_a_point_says_which(capsys: pytest.CaptureFixture[str]) -> None:
     report_run.show_history(history("x") | {"position": 7})
     assert capsys.readouterr().out.startswith("As of event 7")
