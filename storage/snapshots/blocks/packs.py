@@ -115,8 +115,9 @@ class PackBuilder:
     def __init__(self, seal: Seal, pack_id: bytes) -> None:
         self._seal = seal
         self._id = pack_id
-        # A BytesIO gives its bytes away without a copy of them, which were 16 MiB more at the peak.
-        self._content = BytesIO()
+        # A BytesIO gives its bytes away without a copy. Its room is taken at once: while it grew
+        # it would be moved, and leave holes as large as itself.
+        self._content = BytesIO(bytes(LARGEST_PACK))
         self._content.write(_mark(seal))
         self._lengths: list[int] = []
         self._digests = bytearray()
@@ -150,6 +151,7 @@ class PackBuilder:
         footer = self._seal.close(digests + lengths, _footer_place(self._id, self.blocks))
         self._content.write(footer)
         self._content.write(self._id + struct.pack("<I", self.blocks) + _mark(self._seal))
+        self._content.truncate()
         content = self._content.getvalue()
         name = sha256(content).hexdigest()
         return Pack(PackRef(name, len(content), self.blocks), content, digests)
