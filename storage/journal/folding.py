@@ -42,6 +42,8 @@ TELLING = frozenset(
         and (kind.role is not Role.STEP or kind.name in SNAPSHOT_NAMED | {"snapshot_deleted"})
     )
 )
+# Those that are known to change none; of a type from elsewhere nobody knows.
+SILENT = frozenset(CATALOGUE) - TELLING
 
 _encoder = msgspec.json.Encoder(order="sorted")
 

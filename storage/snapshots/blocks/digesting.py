@@ -1,8 +1,8 @@
 """An image as blocks of 4 KiB at fixed offsets, each named by the SHA-256 of its content.
 
-An image is read once, in steps of 4 MiB that share their memory, so it stays flat. The last block is filled up with
-zeros. Equal digests mean equal blocks wherever they lie, so that a rebuilt table or a VACUUM, which
-moves everything, costs little.
+An image is read once, in steps of 4 MiB that share their memory, so it stays flat. The last block
+is filled up with zeros. Equal digests mean equal blocks wherever they lie, so that a rebuilt table
+or a VACUUM, which moves everything, costs little.
 
 The digest list of an image is a local file that spares the next backup most of its look-ups. It may
 be lost; it is not believed unless it is what was written, as an old digest could hide a change. Its
