@@ -68,6 +68,12 @@ def blocks_of(size: int) -> int:
     return -(-size // BLOCK_BYTES)
 
 
+def digests_of(blocks: memoryview) -> bytes:
+    """Return the digests of whole blocks, one after the other."""
+    starts = range(0, len(blocks), BLOCK_BYTES)
+    return b"".join([sha256(blocks[at : at + BLOCK_BYTES]).digest() for at in starts])
+
+
 def steps(image: BufferedIOBase, previous: BinaryIO | None, whole: Hash) -> Iterator[Step]:
     """Cut an image into blocks and compare them with the previous digest list, if there is one.
 
@@ -82,12 +88,7 @@ def steps(image: BufferedIOBase, previous: BinaryIO | None, whole: Hash) -> Iter
         whole.update(step[:size])
         view = step[: blocks_of(size) * BLOCK_BYTES]
         view[size:] = bytes(len(view) - size)
-        digests = b"".join(
-            [
-                sha256(view[at : at + BLOCK_BYTES]).digest()
-                for at in range(0, len(view), BLOCK_BYTES)
-            ]
-        )
+        digests = digests_of(view)
         before = previous.read(len(digests)) if previous else b""
         yield Step(size, view, digests, tuple(changed_runs(before, digests)))
 
