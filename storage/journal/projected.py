@@ -70,7 +70,7 @@ class Projected:
         `everything` gives all events, the appended ones among them, where the rows lag behind.
         """
         new = list(appended)
-        if size and all(event.type in SILENT for event in new):
+        if all(event.type in SILENT for event in new):
             return
         self._complete()
         if not self._is_at(size):

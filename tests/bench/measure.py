@@ -30,7 +30,7 @@ def usage_of(*arguments: str | Path) -> Usage:
     """
     command = [sys.executable, *map(str, arguments)]
     begun = time.monotonic()
-    # An installation has its modules compiled; to compile them each time takes longer than to start.
+    # An installation has its modules compiled; compiling them takes longer than starting.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, env=environment)
     _, status, used = os.wait4(process.pid, 0)
