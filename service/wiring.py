@@ -23,7 +23,13 @@ from junmai_svc.service.settings import (
     existing_store,
 )
 from junmai_svc.service.signals import abandonable, unbroken
-from junmai_svc.service.stores import Named, open_store, place_of, refuse_twice
+from junmai_svc.service.stores import (
+    Named,
+    open_store,
+    place_of,
+    refuse_one_address,
+    refuse_twice,
+)
 from junmai_svc.service.version import __version__
 from junmai_svc.storage import interruption
 from junmai_svc.storage.errors import JunmaiError, NotFoundError, UsageError
@@ -184,9 +190,10 @@ def copying(
 
 
 def _refuse_same(loaded: Loaded | None, source: Named, target: Named) -> None:
-    place = place_of(loaded, source)
-    if place.is_same(place_of(loaded, target)):
+    place, other = place_of(loaded, source), place_of(loaded, target)
+    if place.is_same(other):
         raise UsageError(f"Both stores are {place.backend.url}", "Name another store as --to.")
+    refuse_one_address(place, other)
 
 
 @contextmanager

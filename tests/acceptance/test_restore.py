@@ -318,3 +318,20 @@ def test_rows_that_break_constraints_do_not_stop_a_restore(program: Program, sou
         put += filter(None, [restored])
         outcome = program(*put)
         assert outcome.json["violations"] == {"CHECK constraint failed in photos": 24}
+
+
+def test_a_link_stays_and_what_it_leads_to_is_restored(
+    program: Program, source: Path, backup: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere/link.db"
+    link.symlink_to(source)
+    program("restore", "latest", "--to", link, "--backup-dir", backup.parent)
+    assert link.is_symlink()
+    assert sha256(source) == sha256(backup)
+    assert "pre-restore" in snapshots(program, backup.parent).values()
+    dangling = tmp_path / "elsewhere/dangling.db"
+    dangling.symlink_to(tmp_path / "new.db")
+    program("restore", backup.stem, "--to", dangling, "--backup-dir", backup.parent)
+    assert dangling.is_symlink()
+    assert sha256(tmp_path / "new.db") == sha256(backup)

@@ -122,6 +122,7 @@ def snapshots(name: str) -> View:
         "held": True,
         "proven": None,
         "database": f"database {name}",
+        "path": f"database {name}",
         "stores": copies,
     }
     stores = [
@@ -558,6 +559,24 @@ def test_what_is_the_same_for_all_snapshots_has_no_column(
     lines = on_terminal(80, report_snapshots.show_snapshots, shown, monkeypatch)
     assert lines[0] == "Snapshots of database x"
     assert lines[1].split() == ["snapshot", "age", "size", "reason", "proven"]
+
+
+def test_snapshots_of_one_database_are_in_one_table_whatever_it_was_called(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = snapshots("x")
+    row = shown["snapshots"][0] | {"database": "app.db", "path": "/srv/app.db"}
+    linked = row | {"database": "link.db", "snapshot": "linked"}
+    shown["snapshots"] = [row, linked]
+    report_snapshots.show_snapshots(shown)
+    told = capsys.readouterr().out
+    assert told.count("Snapshots of") == 1
+    assert "Snapshots of app.db" in told
+    shown["snapshots"] = [row, row | {"path": "/old/app.db"}]
+    report_snapshots.show_snapshots(shown)
+    told = capsys.readouterr().out
+    assert "Snapshots of /srv/app.db" in told
+    assert "Snapshots of /old/app.db" in told
 
 
 def test_a_damaged_copy_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
