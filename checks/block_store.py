@@ -32,6 +32,8 @@ from junmai_svc.storage.snapshots.objects import ObjectStore
 from junmai_svc.storage.snapshots.opening import open_manifest
 
 FETCHES = 4
+# Of whole packs, 16 MiB each: more than two threads only wait for each other between two hashes.
+READS = 2
 EVERY_BLOCK = range(MOST_BLOCKS)
 _PACK = re.compile(r"[0-9a-f]{64}")
 
@@ -152,7 +154,7 @@ def examine_packs(
         return None
 
     names = sorted(structure.stored.keys() | structure.needed.keys())
-    with ThreadPoolExecutor(FETCHES) as pool:
+    with ThreadPoolExecutor(READS if chosen else FETCHES) as pool:
         return [damage for damage in pool.map(examine, names) if damage is not None]
 
 

@@ -42,6 +42,9 @@ TELLING = frozenset(
         and (kind.role is not Role.STEP or kind.name in SNAPSHOT_NAMED | {"snapshot_deleted"})
     )
 )
+# Those that are known to change none, and to follow none that came past the fold: a journal's own
+# events do that, when it is begun or refilled. Of a type from elsewhere nobody knows.
+SILENT = frozenset(t for t, kind in CATALOGUE.items() if kind.category != "journal") - TELLING
 
 _encoder = msgspec.json.Encoder(order="sorted")
 

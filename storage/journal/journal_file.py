@@ -18,7 +18,7 @@ from junmai_svc.storage.journal.journal import BUSY_SECONDS
 from junmai_svc.storage.journal.keyring import KeyHistory, key_history
 from junmai_svc.storage.journal.merkle import frontier_from, frontier_root
 from junmai_svc.storage.journal.opening import examining, recognised
-from junmai_svc.storage.journal.projected import HEAD
+from junmai_svc.storage.journal.projected import HEAD, is_current
 from junmai_svc.storage.journal.stored import NO_PAIR, Pair
 from junmai_svc.storage.journal.tables import differing_triggers
 from junmai_svc.storage.journal.upcasting import upcast
@@ -55,7 +55,7 @@ class JournalFile:
         """Return the kept rows by name and key; None where they are not of so many events."""
         rows = self._connection.execute(_ROWS) if self._has("projection") else ()
         found = {(name, key): value for name, key, value in rows}
-        return found if found.pop(HEAD, None) == str(size) else None
+        return found if is_current(self._connection, found.pop(HEAD, None), size) else None
 
     def keys(self, below: int | None = None) -> KeyHistory:
         """Return the journal's keys, as far as its own entries can be read; or those by a size."""

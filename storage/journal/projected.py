@@ -1,9 +1,12 @@
 """The rows of `folding` kept in the journal's file, in the transactions that append its events.
 
-A row of its own says up to which position they were folded: where that is not the head, another
-version appended meanwhile or folds otherwise, and the rows are built anew before they go on.
+A row of its own says how many events they were folded from. It is written with the events that
+change rows only, as most do not, and each page that a commit touches costs. Where an event that may
+change rows came since, another version appended it or folds otherwise, and the rows are built anew
+before they go on.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,11 +15,36 @@ import peewee
 
 from junmai_svc.storage.journal import tables
 from junmai_svc.storage.journal.entry import Event
-from junmai_svc.storage.journal.folding import FOLD, Row, changes, digest_of, encoded, folded
+from junmai_svc.storage.journal.folding import (
+    FOLD,
+    SILENT,
+    Row,
+    changes,
+    digest_of,
+    encoded,
+    folded,
+)
 
 # The row that says up to which size the others were folded, and how.
 HEAD = ("head", str(FOLD))
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
+_MOST_DIGITS = 18  # of a size that SQLite can hold
+_silent = sorted(SILENT)
+_TOLD = f"""
+    SELECT EXISTS (SELECT 1 FROM event WHERE position >= ? AND position < ?
+        AND type NOT IN ({", ".join("?" * len(_silent))}))"""
+
+
+def is_current(connection: sqlite3.Connection, head: str | None, size: int) -> bool:
+    """Tell whether rows whose head row has this value are those of the first `size` events.
+
+    Raises:
+        sqlite3.Error: the events can't be read.
+    """
+    if head is None or not head.isdecimal() or len(head) > _MOST_DIGITS or int(head) > size:
+        return False
+    (told,) = connection.execute(_TOLD, (int(head), size, *_silent)).fetchone()
+    return not told
 
 
 class Projected:
@@ -31,8 +59,6 @@ class Projected:
         )
         put = rows.replace(name="", key="", value="")  # type: ignore[no-untyped-call]
         self._put = tables.composed(database, put)
-        advance = rows.update(value="").where(rows.name == "", rows.key == "", rows.value == "")
-        self._advance = tables.composed(database, advance.returning(rows.value))
         self._all = tables.composed(database, rows.select(rows.name, rows.key, rows.value))
         self._clear = tables.composed(database, rows.delete())
 
@@ -43,11 +69,14 @@ class Projected:
 
         `everything` gives all events, the appended ones among them, where the rows lag behind.
         """
-        self._complete()
         new = list(appended)
-        if not self._advance(str(size + len(new)), *HEAD, str(size)):
+        if all(event.type in SILENT for event in new):
+            return
+        self._complete()
+        if not self._is_at(size):
             self._replace(everything(), size + len(new))
             return
+        self._put(*HEAD, str(size + len(new)))
         for event in new:
             for name, key, row in changes(event, self._row):
                 self._put(name, key, encoded(row))
@@ -58,7 +87,7 @@ class Projected:
 
     def is_at(self, size: int) -> bool:
         """Tell whether the rows are those of a journal of this size."""
-        return self._exists() and self._size() == size
+        return self._exists() and self._is_at(size)
 
     def rebuild(self, events: Iterable[Event], size: int) -> tuple[str | None, str]:
         """Build all rows anew; return the digests of what was there and of what is there now.
@@ -80,9 +109,10 @@ class Projected:
     def _stored(self) -> dict[tuple[str, str], str]:
         return {(n, key): value for n, key, value in self._all() if n != HEAD[0]}
 
-    def _size(self) -> int:
+    def _is_at(self, size: int) -> bool:
         found = self._of(*HEAD)
-        return int(found[0][0]) if found else 0
+        connection: sqlite3.Connection = self._database.connection()  # type: ignore[no-untyped-call]
+        return is_current(connection, found[0][0] if found else None, size)
 
     def _row(self, name: str, key: str) -> Row | None:
         found = self._of(name, key)

@@ -1,8 +1,8 @@
 """An image as blocks of 4 KiB at fixed offsets, each named by the SHA-256 of its content.
 
-An image is read once, in steps of 4 MiB, so memory stays flat. The last block is filled up with
-zeros. Equal digests mean equal blocks wherever they lie, so that a rebuilt table or a VACUUM, which
-moves everything, costs little.
+An image is read once, in steps of 4 MiB that share their memory, so it stays flat. The last block
+is filled up with zeros. Equal digests mean equal blocks wherever they lie, so that a rebuilt table
+or a VACUUM, which moves everything, costs little.
 
 The digest list of an image is a local file that spares the next backup most of its look-ups. It may
 be lost; it is not believed unless it is what was written, as an old digest could hide a change. Its
@@ -17,6 +17,7 @@ format, version 1:
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from io import BufferedIOBase
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self
@@ -33,7 +34,7 @@ _CHUNK = 1 << 20
 class Hash(Protocol):
     """A hash that is fed piece by piece."""
 
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: bytes | memoryview, /) -> None:
         """Feed it."""
 
 
@@ -42,7 +43,7 @@ class Step:
     """Up to 1,024 blocks of an image: their bytes, their digests and which of them have changed.
 
     `size` is that of the image's bytes in it, without the filling. `changed` are ranges of block
-    numbers within the step, ascending and apart.
+    numbers within the step, ascending and apart. `blocks` are there until the next step is read.
     """
 
     size: int
@@ -67,7 +68,13 @@ def blocks_of(size: int) -> int:
     return -(-size // BLOCK_BYTES)
 
 
-def steps(image: BinaryIO, previous: BinaryIO | None, whole: Hash) -> Iterator[Step]:
+def digests_of(blocks: memoryview) -> bytes:
+    """Return the digests of whole blocks, one after the other."""
+    starts = range(0, len(blocks), BLOCK_BYTES)
+    return b"".join([sha256(blocks[at : at + BLOCK_BYTES]).digest() for at in starts])
+
+
+def steps(image: BufferedIOBase, previous: BinaryIO | None, whole: Hash) -> Iterator[Step]:
     """Cut an image into blocks and compare them with the previous digest list, if there is one.
 
     `image` is read from where it stands to its end, `previous` from its first digest on; `whole` is
@@ -76,17 +83,14 @@ def steps(image: BinaryIO, previous: BinaryIO | None, whole: Hash) -> Iterator[S
     Raises:
         OSError: one of the two can't be read.
     """
-    while data := image.read(STEP_BLOCKS * BLOCK_BYTES):
-        whole.update(data)
-        view = memoryview(data + bytes(-len(data) % BLOCK_BYTES))
-        digests = b"".join(
-            [
-                sha256(view[at : at + BLOCK_BYTES]).digest()
-                for at in range(0, len(view), BLOCK_BYTES)
-            ]
-        )
+    step = memoryview(bytearray(STEP_BLOCKS * BLOCK_BYTES))
+    while size := image.readinto(step):
+        whole.update(step[:size])
+        view = step[: blocks_of(size) * BLOCK_BYTES]
+        view[size:] = bytes(len(view) - size)
+        digests = digests_of(view)
         before = previous.read(len(digests)) if previous else b""
-        yield Step(len(data), view, digests, tuple(changed_runs(before, digests)))
+        yield Step(size, view, digests, tuple(changed_runs(before, digests)))
 
 
 def changed_runs(before: bytes, after: bytes) -> Iterator[range]:

@@ -6,7 +6,7 @@ from hashlib import sha256
 from itertools import accumulate, groupby
 
 from junmai_svc.storage.errors import IntegrityError
-from junmai_svc.storage.snapshots.blocks.digesting import BLOCK_BYTES
+from junmai_svc.storage.snapshots.blocks.digesting import DIGEST_BYTES, changed_runs, digests_of
 from junmai_svc.storage.snapshots.blocks.frames import FRAME_BLOCKS, frame_blocks
 from junmai_svc.storage.snapshots.blocks.maps import ImageMap
 from junmai_svc.storage.snapshots.blocks.packs import (
@@ -81,8 +81,6 @@ def ranges_hit(image_map: ImageMap, damage: Damage) -> Iterator[range]:
 
 
 def _wrong_blocks(footer: Footer, numbers: range, blocks: bytes) -> Iterator[int]:
-    view = memoryview(blocks)
-    for offset, number in enumerate(numbers):
-        block = view[offset * BLOCK_BYTES : (offset + 1) * BLOCK_BYTES]
-        if sha256(block).digest() != footer.digest(number):
-            yield number
+    expected = footer.digests[numbers.start * DIGEST_BYTES : numbers.stop * DIGEST_BYTES]
+    for run in changed_runs(expected, digests_of(memoryview(blocks))):
+        yield from numbers[run.start : run.stop]

@@ -24,6 +24,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from io import BytesIO
 from itertools import accumulate
 
 from junmai_svc.storage.errors import IntegrityError
@@ -114,7 +115,10 @@ class PackBuilder:
     def __init__(self, seal: Seal, pack_id: bytes) -> None:
         self._seal = seal
         self._id = pack_id
-        self._content = bytearray(_mark(seal))
+        # A BytesIO gives its bytes away without a copy. Its room is taken at once: while it grew
+        # it would be moved, and leave holes as large as itself.
+        self._content = BytesIO(bytes(LARGEST_PACK))
+        self._content.write(_mark(seal))
         self._lengths: list[int] = []
         self._digests = bytearray()
 
@@ -128,7 +132,7 @@ class PackBuilder:
         """True where any frame still fits."""
         blocks = self.blocks + FRAME_BLOCKS
         frame = LARGEST_FRAME + self._seal.overhead
-        size = len(self._content) + frame + tail_length(blocks, self._seal)
+        size = self._content.tell() + frame + tail_length(blocks, self._seal)
         return blocks <= MOST_BLOCKS and size <= LARGEST_PACK
 
     def add(self, compressed: bytes, digests: bytes) -> None:
@@ -136,7 +140,7 @@ class PackBuilder:
         if self.blocks % FRAME_BLOCKS or not self.has_room:
             raise ValueError("no frame may follow")
         stored = self._seal.close(compressed, Place(Kind.FRAME, self._id, len(self._lengths)))
-        self._content += stored
+        self._content.write(stored)
         self._lengths.append(len(stored))
         self._digests += digests
 
@@ -144,9 +148,11 @@ class PackBuilder:
         """Return the pack with its name; nothing can be added any more."""
         lengths = struct.pack(f"<{len(self._lengths)}I", *self._lengths)
         digests = bytes(self._digests)
-        self._content += self._seal.close(digests + lengths, _footer_place(self._id, self.blocks))
-        self._content += self._id + struct.pack("<I", self.blocks) + _mark(self._seal)
-        content = bytes(self._content)
+        footer = self._seal.close(digests + lengths, _footer_place(self._id, self.blocks))
+        self._content.write(footer)
+        self._content.write(self._id + struct.pack("<I", self.blocks) + _mark(self._seal))
+        self._content.truncate()
+        content = self._content.getvalue()
         name = sha256(content).hexdigest()
         return Pack(PackRef(name, len(content), self.blocks), content, digests)
 

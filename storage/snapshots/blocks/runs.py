@@ -42,12 +42,13 @@ class Runs:
 
     def append(self, pack: int, first: int, length: int) -> None:
         """Add the location of the next `length` blocks of the image."""
-        if self.lengths and (self.packs[-1], self.firsts[-1] + self.lengths[-1]) == (pack, first):
-            self.lengths[-1] += length
+        lengths = self.lengths
+        if lengths and self.packs[-1] == pack and self.firsts[-1] + lengths[-1] == first:
+            lengths[-1] += length
             return
         self.packs.append(pack)
         self.firsts.append(first)
-        self.lengths.append(length)
+        lengths.append(length)
 
 
 class RunReader:
@@ -55,22 +56,24 @@ class RunReader:
 
     def __init__(self, runs: Runs) -> None:
         self._runs = iter(runs)
-        self._rest = Run(0, 0, 0)
+        self._rest: Run | None = None
 
     def take(self, count: int) -> list[Run]:
         """Return the runs of the next `count` blocks, or of as many as are left."""
         taken: list[Run] = []
         while count:
-            if not self._rest.length:
-                following = next(self._runs, None)
-                if following is None:
-                    break
-                self._rest = following
-            pack, first, left = self._rest
-            length = min(count, left)
-            self._rest = Run(pack, first + length, left - length)
-            count -= length
-            taken.append(Run(pack, first, length))
+            run = self._rest or next(self._runs, None)
+            if run is None:
+                break
+            pack, first, length = run
+            if length <= count:  # as it is: most are, and making one takes as long as all else here
+                self._rest = None
+                taken.append(run)
+                count -= length
+            else:
+                self._rest = Run(pack, first + count, length - count)
+                taken.append(Run(pack, first, count))
+                count = 0
         return taken
 
 

@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.harness.published import Scene
@@ -25,6 +26,8 @@ from junmai_svc.storage.journal.folding import (
     snapshot_key,
 )
 from junmai_svc.storage.journal.journal import Journal
+from junmai_svc.storage.journal.journal_file import looking_at
+from junmai_svc.storage.journal.projected import is_current
 from junmai_svc.storage.journal.projection import fold_runs
 from junmai_svc.storage.journal.soundness import fold_soundness
 from junmai_svc.storage.journal.uuid7 import uuid7
@@ -179,6 +182,49 @@ def test_rows_that_lag_behind_are_built_anew(tmp_path: Path) -> None:
     scene.run()
     with scene.journal() as journal:
         assert len(dict(rows_named(journal.projection(), RUNS))) == 2
+
+
+def test_an_event_that_changes_no_row_writes_none(tmp_path: Path) -> None:
+    def kept() -> set[tuple[str, ...]]:
+        with closing(sqlite3.connect(scene.path)) as other:
+            return {*other.execute("SELECT name, key, value FROM projection")}
+
+    scene, run = Scene(tmp_path), uuid7()
+    with scene.journal() as journal:
+        stream = stream_name("backup", run)
+        journal.append(stream, event_type("backup", "started"), {}, correlation=run)
+        before = kept()
+        journal.append(stream, event_type("backup", "staged"), {"staged": "a"}, correlation=run)
+        assert kept() == before
+        size = journal.head().size
+        with looking_at(scene.path) as file:
+            assert file.projection(size) is not None
+        journal.append(stream, event_type("backup", "failed"), {}, correlation=run)
+        assert kept() != before
+        assert journal.projection() == folded(journal.read())
+
+
+@pytest.mark.parametrize(
+    ("head", "type_", "current"),
+    [
+        ("1", event_type("backup", "staged"), True),
+        ("1", event_type("backup", "started"), False),
+        ("1", "junmai.from.elsewhere.v1", False),
+        ("2", "junmai.from.elsewhere.v1", True),
+        ("3", event_type("backup", "staged"), False),
+        ("9" * 5_000, event_type("backup", "staged"), False),
+        ("-1", event_type("backup", "staged"), False),
+        (None, event_type("backup", "staged"), False),
+    ],
+)
+def test_rows_are_current_where_nothing_came_that_may_change_one(
+    head: str | None, type_: str, current: bool
+) -> None:
+    with closing(sqlite3.connect(":memory:")) as journal:
+        journal.execute("CREATE TABLE event (position INTEGER PRIMARY KEY, type TEXT)")
+        started = event_type("backup", "started")
+        journal.executemany("INSERT INTO event VALUES (?, ?)", [(0, started), (1, type_)])
+        assert is_current(journal, head, 2) is current
 
 
 def test_a_row_that_somebody_changed_is_found_and_put_right(tmp_path: Path) -> None:
