@@ -6,7 +6,12 @@ begin anew, and fill the disk that the mount point is on.
 
 from junmai_svc.service.configuration.file import Loaded
 from junmai_svc.service.stores import Named, Place, place_of
-from junmai_svc.storage.errors import StorageUnavailableError
+from junmai_svc.storage.errors import (
+    AccessDeniedError,
+    JunmaiError,
+    NotFoundError,
+    StorageUnavailableError,
+)
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.published import published_to
 from junmai_svc.storage.snapshots.description import NAME, read_description
@@ -33,6 +38,20 @@ def require_known_store(journal: Journal, loaded: Loaded, store: str) -> None:
         f"The store {url} is not there any more: {where}",
         "If it is gone for good, begin it anew by `junmai-svc store init` or a backup by hand.",
     )
+
+
+def is_down(loaded: Loaded, store: str) -> bool:
+    """Tell whether a store can't be used by anybody: it is not there, or does not answer."""
+    try:
+        place = place_of(loaded, Named(store))
+        try:
+            return not _is_there(place)
+        finally:
+            place.backend.close()
+    except (StorageUnavailableError, NotFoundError, AccessDeniedError):
+        return True
+    except JunmaiError:
+        return False  # it answered, if not as it should
 
 
 def _is_there(place: Place) -> bool:

@@ -1,10 +1,13 @@
 """What people were told, in the daemon's note: a restart repeats nothing and forgets nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 
-from junmai_svc.service.daemon.lock import StandingNote
-from junmai_svc.service.notify.notices import Standing, Trouble
+from msgspec import structs
+
+from junmai_svc.service.daemon.lock import NoticeNote, StandingNote
+from junmai_svc.service.notify.notices import Notice, Standing, Trouble
 
 
 def times_in(texts: Mapping[str, str]) -> dict[str, datetime]:
@@ -20,6 +23,7 @@ def noted(standings: Mapping[str, Standing]) -> dict[str, StandingNote]:
             trouble=each.trouble.value if each.trouble else None,
             told=sorted(each.told),
             told_at=each.told_at.isoformat() if each.told_at else None,
+            within=each.within,
         )
         for subject, each in standings.items()
     }
@@ -36,8 +40,18 @@ def standings_in(notes: Mapping[str, StandingNote]) -> dict[str, Standing]:
         except ValueError:
             continue
         if when is not None or not told:
-            found[subject] = Standing(trouble, told, when)
+            found[subject] = Standing(trouble, told, when, note.within)
     return found
+
+
+def held_noted(notices: Iterable[Notice]) -> list[NoticeNote]:
+    """Return what is held back as the note has it."""
+    return [NoticeNote(**asdict(each)) for each in notices]
+
+
+def held_in(notes: Iterable[NoticeNote]) -> list[Notice]:
+    """Return what a note holds back."""
+    return [Notice(**structs.asdict(each)) for each in notes]
 
 
 def _time(text: str) -> datetime | None:

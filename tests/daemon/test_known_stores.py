@@ -11,6 +11,7 @@ from junmai_svc.service.configuration.file import load
 from junmai_svc.service.daemon.job_building import build_jobs
 from junmai_svc.service.daemon.job_targets import Surroundings
 from junmai_svc.service.daemon.jobs import run_parts
+from junmai_svc.service.daemon.known_stores import is_down
 from junmai_svc.service.progress import Silent
 from junmai_svc.storage.errors import StorageUnavailableError
 
@@ -85,3 +86,20 @@ def test_a_bucket_without_its_store_is_missed_too(
     found = backed_up(installation)["local"]
     assert isinstance(found, StorageUnavailableError)
     assert client.list_objects_v2(Bucket=name).get("Contents", []) == []
+
+
+def test_a_store_that_is_not_there_is_down_and_one_that_is_damaged_is_not(
+    installation: Installation, layout: str
+) -> None:
+    installation.configure(NEVER_SOON, head=HEAD.replace('"file"', f'"{layout}"'))
+    assert backed_up(installation) == {"local": None}
+    loaded = load(installation.configuration, {})
+    assert loaded is not None
+    assert not is_down(loaded, "local")
+    away = installation.folder / "unplugged"
+    installation.store.rename(away)
+    assert is_down(loaded, "local")
+    installation.store.mkdir()
+    assert is_down(loaded, "local")
+    (installation.store / "store.json").write_text("{")
+    assert not is_down(loaded, "local")
