@@ -46,6 +46,7 @@ class NoticeNote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str
     store: str | None = None
     urgent: bool = False
+    ends: list[str] = []
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):

@@ -321,6 +321,7 @@ def _reload(running: _Running, this: Operation, set_up: Callable[[Stoppable], Se
     running.loaded, running.places = setup.loaded, setup.places
     _learn(running, this.journal)
     running.daemon.replace(setup.jobs)
+    log().info("configuration.reloaded", jobs=_ids(setup.jobs))
     _record(this, "configuration_reloaded", jobs=_ids(setup.jobs), needs_restart=left)
 
 

@@ -1,10 +1,8 @@
 """What people were told, in the daemon's note: a restart repeats nothing and forgets nothing."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from contextlib import suppress
 from datetime import datetime
-
-from msgspec import structs
 
 from junmai_svc.service.daemon.lock import NoticeNote, StandingNote
 from junmai_svc.service.notify.notices import Notice, Standing, Trouble
@@ -46,12 +44,28 @@ def standings_in(notes: Mapping[str, StandingNote]) -> dict[str, Standing]:
 
 def held_noted(notices: Iterable[Notice]) -> list[NoticeNote]:
     """Return what is held back as the note has it."""
-    return [NoticeNote(**asdict(each)) for each in notices]
+    return [
+        NoticeNote(
+            subject=each.subject,
+            state=each.state,
+            text=each.text,
+            store=each.store,
+            urgent=each.urgent,
+            ends=sorted(each.ends),
+        )
+        for each in notices
+    ]
 
 
 def held_in(notes: Iterable[NoticeNote]) -> list[Notice]:
-    """Return what a note holds back."""
-    return [Notice(**structs.asdict(each)) for each in notes]
+    """Return what a note holds back; what can't be is left out."""
+    found = []
+    for note in notes:
+        with suppress(ValueError):
+            ends = frozenset(Trouble(each) for each in note.ends)
+            made = Notice(note.subject, note.state, note.text, note.store, note.urgent, ends)
+            found.append(made)
+    return found
 
 
 def _time(text: str) -> datetime | None:

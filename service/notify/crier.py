@@ -12,6 +12,7 @@ from junmai_svc.service.daemon.jobs import Job
 from junmai_svc.service.logs import log
 from junmai_svc.service.notify.holding import after_down, held_up, in_full, is_due
 from junmai_svc.service.notify.notices import (
+    RECOVERED,
     REMIND,
     Cause,
     Notice,
@@ -21,6 +22,7 @@ from junmai_svc.service.notify.notices import (
     after_success,
     after_trouble,
     as_message,
+    before_end,
 )
 from junmai_svc.service.notify.sending import Ping
 
@@ -76,10 +78,10 @@ class Crier:
     ) -> None:
         """Take note that it went wrong, and why, or is overdue."""
         with self._lock:
-            standing, store = self._standing(subject), self._stores.get(subject)
+            standing, store = self._taken_back(subject), self._stores.get(subject)
             if store is not None and trouble is Trouble.FAILED and cause is Cause.DOWN:
                 name = about_store(store)
-                of_store = self._standing(name)
+                of_store = self._taken_back(name)
                 standing, of_store, notice = after_down(
                     standing, of_store, store, text, now, self.remind
                 )
@@ -152,6 +154,14 @@ class Crier:
 
     def _standing(self, subject: str) -> Standing:
         return self._standings.get(subject, Standing())
+
+    def _taken_back(self, subject: str) -> Standing:
+        """The standing of what went wrong once more before its end, if it had one, was told."""
+        for each in self._waiting:
+            if each.subject == subject and each.state == RECOVERED:
+                self._waiting.remove(each)
+                return before_end(self._standing(subject), each)
+        return self._standing(subject)
 
     def _keep(
         self, subject: str, standing: Standing, notice: Notice | None, *, urgent: bool = False

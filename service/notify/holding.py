@@ -49,7 +49,8 @@ def after_down(
     And what to tell of the store, which the subject is told within.
     """
     store, notice = after_trouble(store, about_store(name), Trouble.DOWN, text, now, remind)
-    return replace(standing, trouble=Trouble.FAILED, within=bool(store.told)), store, notice
+    within = standing.within or bool(store.told)
+    return replace(standing, trouble=Trouble.FAILED, within=within), store, notice
 
 
 def in_full(notice: Notice, held_up: Iterable[str]) -> Notice:

@@ -38,7 +38,8 @@ RECOVERED = "recovered"
 class Notice:
     """One thing to tell: about what, how it is, and what is known of it.
 
-    `store` is the one that it is about, if any; what is `urgent` is not held back for others.
+    `store` is the one that it is about, if any; what is `urgent` is not held back for others. The
+    end of something `ends` what people were told of the subject itself.
     """
 
     subject: str
@@ -46,6 +47,7 @@ class Notice:
     text: str
     store: str | None = None
     urgent: bool = False
+    ends: frozenset[Trouble] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,12 @@ def after_success(
     after = replace(standing, trouble=None, told=frozenset(), within=False)
     if not standing.told and not standing.within:
         return after, None
-    return replace(after, told_at=now), Notice(subject, RECOVERED, text)
+    return replace(after, told_at=now), Notice(subject, RECOVERED, text, ends=standing.told)
+
+
+def before_end(standing: Standing, end: Notice) -> Standing:
+    """Return the standing as it was before an end of which nobody heard, as it was none."""
+    return replace(standing, told=end.ends, within=not end.ends)
 
 
 def as_message(notices: Sequence[Notice]) -> tuple[str, str]:

@@ -223,3 +223,23 @@ def test_a_clock_that_goes_back_holds_nothing_back_for_long(heard: Heard) -> Non
         heard.crier.went_wrong(f"backup of {name} in nas", Trouble.OVERDUE, "late", when)
         heard.crier.flush(when)
     assert len(heard.told) == 2
+
+
+@pytest.mark.parametrize("cause", list(Cause))
+def test_an_end_that_was_held_back_is_not_told_of_what_is_wrong_again(
+    heard: Heard, cause: Cause
+) -> None:
+    heard.crier.configured(STORES)
+    subject = "backup of a in nas"
+    heard.crier.went_wrong(subject, Trouble.FAILED, "why", NOON, cause)
+    heard.crier.flush(NOON)
+    heard.crier.went_well(subject, NOON + MINUTE)
+    heard.crier.flush(NOON + MINUTE)
+    heard.crier = restarted(heard)
+    heard.crier.went_wrong(subject, Trouble.FAILED, "why", NOON + 2 * MINUTE, cause)
+    heard.crier.flush(NOON + 50 * MINUTE)
+    assert len(heard.told) == 1
+    heard.crier.went_well(subject, NOON + 51 * MINUTE)
+    heard.crier.flush(NOON + 51 * MINUTE, everything=True)
+    assert f"{subject} recovered" in "\n".join(heard.told[-1])
+    assert len(heard.told) == 2
