@@ -69,9 +69,15 @@ class Operation:
             events = self.journal.append_all(
                 NewEvent(stream, type_, data, self.correlation, self._cause) for data in each
             )
-        self._cause = events[-1].id if events else self._cause
+            # Before a signal that came meanwhile is raised: what is recorded is known to be.
+            self._cause = events[-1].id if events else self._cause
         for data in each:
             log().info(f"{self.kind}.{name}", **data)
+
+    @property
+    def begun(self) -> bool:
+        """Whether the stream is there: without its first event it can have no last one."""
+        return self._cause is not None
 
     def finish(self, name: str, **data: Any) -> None:
         """Append the stream's one terminal event.
@@ -79,8 +85,9 @@ class Operation:
         Raises:
             JunmaiError: the journal can't be written.
         """
-        self.record(name, **data)
-        self.ended = True
+        with unbroken():
+            self.record(name, **data)
+            self.ended = True
 
     def conclude(self, name: str, **data: Any) -> None:
         """End the stream after something was done that can't be undone.
@@ -134,18 +141,16 @@ def operation(
                 take_lease(journal, identity, run)
                 stack.callback(_release, journal, identity, run)
         this = Operation(journal, kind, run, parent.correlation if parent else run)
-        begun = False
         # Paths are recorded as the person gave them; this is where they count from.
         process = {"pid": os.getpid(), "folder": folder}
         try:
             this.record(
                 STARTS[kind].name, database=str(database), command=kind, process=process, **start
             )
-            begun = True
             yield this
             assert this.ended, f"{kind} ended without its last event"  # noqa: S101
         except BaseException as error:
-            if begun and not this.ended:
+            if this.begun and not this.ended:
                 _record_failure(this, error)
             raise
         finally:

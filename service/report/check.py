@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from junmai_svc.service.report import View, printed, shown, sized
+from junmai_svc.service.story import count
 
 SHOWN_FINDINGS = 20
 SHOWN_HITS = 5
@@ -40,9 +41,10 @@ def show_repair(view: View) -> None:
 
 def looked_at(view: View) -> Iterable[RenderableType]:
     """The parts of a report on a store."""
+    kinds = "pack or image" if view["objects"] == 1 else "packs or images"
     yield Text(
-        f"Store    {view['store']}: {view['snapshots']:,} snapshots, {view['objects']:,} packs or"
-        f" images, {_how_much(view)}"
+        f"Store    {view['store']}: {count(view['snapshots'], 'snapshot')},"
+        f" {view['objects']:,} {kinds}, {_how_much(view)}"
     )
     findings = view["findings"]
     if findings:

@@ -7,6 +7,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from junmai_svc.service.report import View, aged, printed, shown, sized, table_of, unusable
+from junmai_svc.service.story import count
 
 SHOWN = 10
 
@@ -36,7 +37,7 @@ def show_prune(view: View) -> None:
     if dry:
         last = f"{drops} would be dropped, {sized(view['bytes'])}. Nothing was deleted (--dry-run)."
     else:
-        last = f"Deleted {len(view['deleted'])} snapshots, {sized(view['bytes'])}."
+        last = f"Deleted {count(len(view['deleted']), 'snapshot')}, {sized(view['bytes'])}."
     if view["repacked"]["maps"]:
         last += " Packs that were mostly dead were rewritten."
     printed(table, *unusable(view), *_locked(view), *_problems(view), Text(last))

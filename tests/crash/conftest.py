@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.crash.program import WITHOUT_SIGNALS
 from tests.crash.scene import Scene, copy_database
 
 
@@ -26,18 +27,7 @@ def strace() -> None:
 def _missing() -> str | None:
     if shutil.which("strace") is None:
         return "needs strace, which is not installed"
-    command = [
-        "strace",
-        "-f",
-        "-qq",
-        "-o",
-        os.devnull,
-        "-e",
-        "trace=fsync",
-        sys.executable,
-        "-c",
-        "",
-    ]
+    command = [*WITHOUT_SIGNALS, "-o", os.devnull, "-e", "trace=fsync", sys.executable, "-c", ""]
     tried = subprocess.run(command, capture_output=True, text=True, check=False)
     return None if tried.returncode == 0 else f"needs strace, which may not trace: {tried.stderr}"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.crash import program
-from tests.crash.program import NAMES, PUBLISHED, SYNCS, Call, spread
+from tests.crash.program import EVERY_MOMENT, NAMES, PUBLISHED, SYNCS, Call, spread
 from tests.crash.scene import Scene, content, copy_database
 
 pytestmark = pytest.mark.usefixtures("strace")
@@ -15,11 +15,11 @@ CHUNKS = 6  # so that several workers share the moments
 WRITES = 8
 
 
-def moments(scene: Scene, *arguments: str, every: int = 1) -> list[Call]:
+def moments(scene: Scene, *arguments: str, every: int) -> list[Call]:
     """Return the calls at which to kill a command: before it waits for the disk, or names a file.
 
-    Of those every `every`th, and some of its writes to databases and of its calls while it
-    publishes the journal, which come when its work is done.
+    Of those every `every`th (all of them where JUNMAI_EVERY_MOMENT is set), and some of its writes
+    to databases and of its calls while it publishes the journal, which come when its work is done.
     """
     names = (*SYNCS, *NAMES, "pwrite64")
     seen = program.calls(scene.folder, names, *arguments, publishing=True)
@@ -27,6 +27,7 @@ def moments(scene: Scene, *arguments: str, every: int = 1) -> list[Call]:
     others = [call for call in seen if call.name != "pwrite64" and call.worked]
     working = [call for call in others if PUBLISHED not in call.detail]
     publishing = [call for call in others if PUBLISHED in call.detail]
+    every = 1 if EVERY_MOMENT else every
     return [*working[::every], *spread(publishing, WRITES), *spread(writes, WRITES)]
 
 
@@ -46,7 +47,7 @@ def migrated(scratch: Path) -> str:
 @pytest.fixture(scope="module")
 def migrate_moments(scratch: Path) -> list[Call]:
     scene = Scene(scratch / "migrate")
-    return moments(scene, *scene.migrate)
+    return moments(scene, *scene.migrate, every=2)
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))

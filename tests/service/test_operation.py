@@ -3,8 +3,9 @@
 import json
 import logging
 import os
+import signal
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import structlog
 
 from junmai_svc.service.operation import Kind, Operation, operation
+from junmai_svc.service.signals import interruptible
 from junmai_svc.storage.errors import (
     InterruptedRunError,
     JournalConflictError,
@@ -23,7 +25,7 @@ from junmai_svc.storage.errors import (
     UsageError,
 )
 from junmai_svc.storage.files import staged_path
-from junmai_svc.storage.journal.entry import Event
+from junmai_svc.storage.journal.entry import Event, NewEvent
 from junmai_svc.storage.journal.events import STARTS, event_type, stream_name
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.lease import database_id
@@ -375,3 +377,35 @@ def test_where_the_first_event_can_not_be_written_no_last_one_is_tried(
             pytest.fail("it began")
     assert "journal.unwritable" not in caplog.text
     assert len(list(journal.read())) == 1  # its own first one
+
+
+@pytest.mark.parametrize(
+    ("at", "ends"),
+    [(1, ["started", "failed"]), (2, ["started", "verified"])],
+    ids=["first", "last"],
+)
+def test_a_signal_while_an_event_is_recorded_leaves_one_end(
+    journal: Journal,
+    database: Path,
+    at: int,
+    ends: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    append_all, calls = journal.append_all, [0]
+
+    def interrupted(events: Iterable[NewEvent]) -> list[Event]:
+        calls[0] += 1
+        if calls[0] == at:
+            signal.raise_signal(signal.SIGTERM)
+        return append_all(events)
+
+    monkeypatch.setattr(journal, "append_all", interrupted)
+    with (
+        interruptible(),
+        pytest.raises(InterruptedRunError),
+        operation(journal, "backup", database, start={"source": str(database)}) as this,
+    ):
+        this.finish("verified")
+    assert [event.type.split(".")[2] for event in run_of(journal)] == ends
+    assert "journal.unwritable" not in caplog.text
