@@ -11,8 +11,16 @@ CHECK = "backup_checksum"
 HINT = "Backup file may be corrupted, create a new backup"
 
 
-def check(path: Path, recorded: str, tick: Callable[[int], None] | None = None) -> CheckResult:
+def check(
+    path: Path,
+    recorded: str,
+    tick: Callable[[int], None] | None = None,
+    *,
+    name: str | None = None,
+) -> CheckResult:
     """Hash a backup and compare; `recorded` is in hex, `tick` receives the bytes of each step.
+
+    `name` is what people call it, the file's own name where it is None.
 
     Raises:
         OSError: the file can't be read.
@@ -24,7 +32,7 @@ def check(path: Path, recorded: str, tick: Callable[[int], None] | None = None) 
         findings.append(
             Finding(
                 CHECK,
-                key=path.name,
+                key=path.name if name is None else name,
                 expected=recorded,
                 actual=actual,
                 hint=HINT,

@@ -7,6 +7,7 @@ from junmai_svc.storage.journal.events import split_stream
 from junmai_svc.storage.journal.examining import Examination
 from junmai_svc.storage.journal.folding import digest_of, encoded
 from junmai_svc.storage.journal.journal_file import JournalFile
+from junmai_svc.storage.journal.tables import TRIGGERS
 
 DAMAGE_HINT = (
     "Keep the file as it is for inspection. `junmai-svc audit recover` puts it right from a store,"
@@ -22,7 +23,11 @@ def judge_file(file: JournalFile, examined: Examination, verdicts: Verdicts) -> 
     verdicts.asked(Question.INTACT)
     verdicts.troubles(Question.INTACT, examined.damage, where, DAMAGE_HINT)
     for name in file.triggers():
-        message = f"the journal is no longer append-only: {name} is missing or changed"
+        message = (
+            f"the journal is no longer append-only: {name} is missing or changed"
+            if name in TRIGGERS
+            else f"somebody gave the journal a trigger that is none of its own: {name}"
+        )
         verdicts.doubt(Question.INTACT, message, None, where, DAMAGE_HINT)
     size, root = file.head()
     if size != examined.size:

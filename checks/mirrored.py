@@ -5,7 +5,7 @@ what the store was seen to hold.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from junmai_svc.checks.proof import Question, Verdicts
@@ -49,6 +49,7 @@ class Signed:
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
     notes: dict[str, bytes] = field(default_factory=dict)
     is_forged: bool = False  # `checkpoint` is there, and nobody trusted signed it
+    former: dict[str, Checkpoint] = field(default_factory=dict)  # by keys before those trusted
 
     @property
     def largest(self) -> Checkpoint | None:
@@ -63,8 +64,16 @@ class Signed:
         return max(known, default=(0, b""))[1]
 
 
-def gather(mirror: Mirror, trusted: Iterable[VerifierKey], verdicts: Verdicts) -> Signed:
+def gather(
+    mirror: Mirror,
+    trusted: Iterable[VerifierKey],
+    verdicts: Verdicts,
+    *,
+    former: Sequence[VerifierKey] = (),
+) -> Signed:
     """Read the checkpoints of a store; what is not signed by a trusted key fails `authentic`.
+
+    `former` are keys that came before: what they signed may be there, and has to agree.
 
     Raises:
         JunmaiError: the store can't be read.
@@ -74,8 +83,9 @@ def gather(mirror: Mirror, trusted: Iterable[VerifierKey], verdicts: Verdicts) -
     sizes = mirror.sizes()
     for size in chosen(sizes):
         signed = mirror.numbered(size)
-        if signed is not None:
-            _open(found, f"{mirror.url}/{numbered_path(size)}", signed, keys, verdicts, size)
+        where = f"{mirror.url}/{numbered_path(size)}"
+        if signed is not None and not _is_of_before(found, where, signed, former, size):
+            _open(found, where, signed, keys, verdicts, size)
     where = f"{mirror.url}/checkpoint"
     signed = _settled(mirror, where, keys, max(sizes, default=0))
     if signed is not None:
@@ -125,7 +135,8 @@ def judge_history(
     """
     url = signed.mirror.url
     wrong: int | None = None
-    for where, checkpoint in sorted(signed.checkpoints.items(), key=lambda item: item[1].size):
+    read = signed.former | signed.checkpoints
+    for where, checkpoint in sorted(read.items(), key=lambda item: item[1].size):
         verdicts.asked(Question.APPEND_ONLY)
         if checkpoint.size <= size and roots[checkpoint.size] != checkpoint.root and wrong is None:
             wrong = checkpoint.size
@@ -162,9 +173,27 @@ def judge_latest(signed: Signed, size: int | None, verdicts: Verdicts) -> None:
         return
     text = f"`checkpoint` is of {held:,} events, and a larger one of {largest.size:,} was signed"
     if size is not None and size >= largest.size:
-        verdicts.note(Question.CURRENT, f"{signed.mirror.url}: {text}; publishing makes it good")
+        verdicts.note(Question.CURRENT, f"{signed.mirror.url}: {text}")
         return
     verdicts.doubt(Question.CURRENT, f"ROLLED BACK: {text}", held, signed.mirror.url, LOST_HINT)
+
+
+def _is_of_before(
+    found: Signed, where: str, signed: bytes, former: Sequence[VerifierKey], size: int
+) -> bool:
+    """Whether a key that came before signed a checkpoint; then it is only to be held against."""
+    if not former:
+        return False
+    try:
+        checkpoint = open_checkpoint(
+            signed, former, journal_id=found.mirror.journal_id, where=where
+        )
+    except IntegrityError:
+        return False
+    if checkpoint.size != size:
+        return False
+    found.former[where] = checkpoint
+    return True
 
 
 def _open(

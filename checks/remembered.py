@@ -17,14 +17,19 @@ from junmai_svc.storage.journal.keys import VerifierKey
 
 def require_remembered(signed: Signed, published: Mapping[str, int], verdicts: Verdicts) -> None:
     """A store that held more than it does now was emptied or put back."""
-    here = signed.mirror.backend.url
-    sizes = (size for address, size in published.items() if is_same_place(address, here))
-    before = max(sizes, default=0)
-    held = signed.largest.size if signed.largest else 0
+    before = _published_to(signed, published)
+    newest = signed.largest if signed.is_forged else signed.latest
+    held = newest.size if newest else 0
     if held < before:
         what = "ROLLED BACK" if signed.largest else "EMPTIED"
-        message = f"{what}: {before:,} events were published there, {held:,} are signed"
+        message = f"{what}: {before:,} events were published there, `checkpoint` is of {held:,}"
         verdicts.doubt(Question.CURRENT, message, held, signed.mirror.url, LOST_HINT)
+
+
+def _published_to(signed: Signed, published: Mapping[str, int]) -> int:
+    here = signed.mirror.backend.url
+    sizes = (size for address, size in published.items() if is_same_place(address, here))
+    return max(sizes, default=0)
 
 
 def note_not_asked(published: Mapping[str, int], asked: Iterable[str], verdicts: Verdicts) -> None:
@@ -43,7 +48,8 @@ def note_behind(signed: Signed, size: int, verdicts: Verdicts) -> None:
     """Note how much of a journal a store does not hold yet."""
     held = signed.largest.size if signed.largest else 0
     if held < size:
-        text = f"{size - held:,} events are not yet published in {signed.mirror.backend.url}"
+        count = "1 event is" if size - held == 1 else f"{size - held:,} events are"
+        text = f"{count} not yet published in {signed.mirror.backend.url}"
         verdicts.note(Question.CURRENT, text)
 
 
@@ -74,10 +80,10 @@ def judge_remembered(
     for where, checkpoint in others.items():
         verdicts.asked(Question.APPEND_ONLY)
         if checkpoint.size > examined.size:
-            message = f"TRUNCATED: {examined.size:,} events; {where} signed {checkpoint.size:,}"
+            message = f"TRUNCATED: {examined.size:,} events; {checkpoint.size:,} had been signed"
             hint = RECOVER_HINT["TRUNCATED"]
             verdicts.doubt(Question.CURRENT, message, examined.size, where, hint)
         elif examined.tree.roots[checkpoint.size] != checkpoint.root:
-            message = f"REWRITTEN below position {checkpoint.size:,}: {where} tells otherwise"
+            message = f"REWRITTEN below position {checkpoint.size:,}: it was signed otherwise"
             hint = RECOVER_HINT["REWRITTEN"]
             verdicts.doubt(Question.APPEND_ONLY, message, None, where, hint)

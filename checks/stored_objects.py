@@ -7,7 +7,7 @@ What none of the stores holds is told in any case.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from junmai_svc.checks import stored_details
@@ -73,6 +73,7 @@ class _Store:
     rows: Mapping[tuple[str, str], Row]
     journal_id: str
     verdicts: Verdicts
+    foreign: dict[str, list[str]] = field(default_factory=dict)  # names, by whose they are
 
     def check(self, *, read_data: bool) -> None:
         listing, store = self.listing, self.listing.store
@@ -100,6 +101,8 @@ class _Store:
         hashed = len(whole) if read_data else 0
         self.verdicts.covered(Question.OBJECTS, hashed, len(whole), "snapshots hashed")
         self._missing(due)
+        for whose, names in self.foreign.items():
+            self.verdicts.note(Question.OBJECTS, _told_foreign(names, whose, store.url))
 
     def _missing(self, due: Mapping[str, Row]) -> None:
         store, here = self.listing.store, self.listing.addresses
@@ -122,11 +125,11 @@ class _Store:
             return  # it was listed before its run came to record it
         signed = (manifest.checkpoint or "").partition("\n")[0]
         if manifest.format == 0:
-            text = f"{snapshot.name} is of the replaced tool, without events"
-            self.verdicts.note(Question.OBJECTS, text)
+            self.foreign.setdefault("of the replaced tool, without events", []).append(
+                snapshot.name
+            )
         elif signed and signed != origin_of(self.journal_id):
-            text = f"{snapshot.name} belongs to another journal, {signed}"
-            self.verdicts.note(Question.OBJECTS, text)
+            self.foreign.setdefault(f"of another journal, {signed}", []).append(snapshot.name)
         else:
             message = f"the snapshot {snapshot.name} is explained by no event"
             self._doubt(message, None, self.listing.store.url, UNEXPLAINED_HINT)
@@ -134,6 +137,12 @@ class _Store:
     def _doubt(self, message: str, row: Row | None, where: str, hint: str = "") -> None:
         position = row["position"] if row else None
         self.verdicts.doubt(Question.OBJECTS, message, position, where, hint)
+
+
+def _told_foreign(names: Sequence[str], whose: str, store: str) -> str:
+    if len(names) == 1:
+        return f"{names[0]} in {store} is {whose}"
+    return f"{len(names):,} snapshots in {store} are {whose}"
 
 
 def _elsewhere(

@@ -3,7 +3,7 @@
 A manifest says what its image is, so another's is taken only with its image, which is stored as a
 copy would be: what the store has of it already is not stored again. Where nobody has it the damaged
 one goes to `quarantine/`: while it lies where it does its name is taken, and nothing that it might
-lead to can be freed.
+lead to can be freed. Where the place keeps versions, an older one may come up, and is whole.
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import msgspec
 
+from junmai_svc.checks.block_store import blocks_of, require_map_of
 from junmai_svc.service.context import Context
 from junmai_svc.service.logs import log
 from junmai_svc.service.scratch import scratch
@@ -58,10 +59,12 @@ def mend_manifests(
             good = _fetched(context, name, other, folder / "image.db") if other else None
             try:
                 place = _put_aside(store, name, good)
+                while (under := _beneath(store, name)) is False:
+                    place = _put_aside(store, name, good)
             except JunmaiError as refusal:
                 log().warning("repair.manifest_stays", snapshot=name, problem=refusal.message)
                 continue
-            if good is not None and _stored(store, good, folder / "image.db"):
+            if under or (good is not None and _stored(store, good, folder / "image.db")):
                 put_back.append(name)
             else:
                 aside[name] = place
@@ -130,6 +133,30 @@ def _put_aside(store: SnapshotStore, name: str, good: Snapshot | None) -> str:
             with suppress(NotFoundError):
                 store.backend.rename(f"{name}.db", f"{QUARANTINE}{name}.db.{ours}")
         return place
+
+
+def _beneath(store: SnapshotStore, name: str) -> bool | None:
+    """Whether the manifest is whole that was under one that was put aside; None without.
+
+    Where a place keeps versions, what somebody put over a manifest leaves that one underneath.
+
+    Raises:
+        JunmaiError: the store can't be read.
+    """
+    if not isinstance(store, ObjectStore) or not store.backend.capabilities().versioning:
+        return None
+    try:
+        found = store.find(name).manifest
+        images = blocks_of(store)
+        if images is not None:
+            require_map_of(found, images.map(found.map))
+    except NotFoundError:
+        return None
+    except NewerManifestError:
+        return True
+    except IntegrityError:
+        return False
+    return True
 
 
 def _is_image(store: ObjectStore, good: Snapshot) -> bool:

@@ -63,9 +63,13 @@ def publish_to(
     )
 
 
-def publish_all(context: Context) -> tuple[StoreProblem, ...]:
-    """Publish into all stores of a context and return what did not work; never raises for it."""
-    return _published(context.journal, context.stores)[1]
+def publish_into(journal: Journal, stores: Iterable[SnapshotStore]) -> tuple[StoreProblem, ...]:
+    """Publish into stores; what did not work is returned and told as a warning, never raised."""
+    problems = _published(journal, stores)[1]
+    for each in problems:
+        text = f"The journal is not published to {each.store}: {each.problem.message}"
+        report.show_warning(text, each.problem.hint)
+    return problems
 
 
 def publish_intent(context: Context) -> Intent:

@@ -14,6 +14,7 @@ from junmai_svc.service.context import Context, StoreProblem
 from junmai_svc.service.logs import log
 from junmai_svc.service.one_history import require_one_history
 from junmai_svc.service.operation import Operation, operation
+from junmai_svc.service.recorded import require_recorded
 from junmai_svc.service.replace import Replaced, replace_database
 from junmai_svc.storage.databases.connection import reading_image
 from junmai_svc.storage.databases.failures import translated
@@ -38,7 +39,7 @@ from junmai_svc.storage.snapshots.store import FileStore, snapshot_of_file
 class Restored:
     """A finished restore: which snapshot now stands at `target`, and what became of the old one.
 
-    `passed_over` are the copies that were damaged.
+    `passed_over` are the copies that were damaged, `down` the stores that could not be opened.
     """
 
     run: str
@@ -47,6 +48,7 @@ class Restored:
     replaced: Replaced
     examination: Examination
     passed_over: tuple[StoreProblem, ...] = ()
+    down: tuple[StoreProblem, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,14 @@ def choose(context: Context, which: Which, target: Path | None) -> Found:
 def choose_from(stores: Sequence[SnapshotStore], which: Which, database: PurePath | None) -> Found:
     """Return the snapshot that is meant, from the first store that has it.
 
-    Where no name is given, it is one of the `database`: see `choosing.newest`. A store whose
-    manifest of it can't be used is passed over where another one has it.
+    Where no name is given, it is one of the `database`, see `choosing.newest`, and the newest that
+    any of the stores has. A store that can't be read, or whose manifest of it can't be used, is
+    passed over where another one has it.
 
     Raises:
         NotFoundError: there is none.
         IntegrityError: it has no manifest, or one that can't be used.
+        JunmaiError: no store has it, and one can't be read.
     """
     path = Path(which.reference)
     with translated("read the backup", path):
@@ -93,17 +97,23 @@ def choose_from(stores: Sequence[SnapshotStore], which: Which, database: PurePat
         raise NotFoundError(
             f"Backup not found: {which.reference}", "Check the path to the backup file."
         )
+    found: list[Found] = []
     missing: list[NotFoundError] = []
-    damaged: list[IntegrityError] = []
+    failed: list[JunmaiError] = []
     for store in stores:
         try:
             with translated("read the snapshots in", store.url):
-                return Found(store, store.find(which.reference, database, which.at))
+                found.append(Found(store, store.find(which.reference, database, which.at)))
         except NotFoundError as error:
             missing.append(error)
-        except IntegrityError as error:
-            damaged.append(error)
-    raise [*damaged, *missing][0]
+        except JunmaiError as error:
+            log().warning("restore.store_failed", store=store.url, problem=error.message)
+            failed.append(error)
+        if found and which.reference != LATEST:
+            break
+    if found:
+        return max(found, key=lambda each: each.snapshot.manifest.taken)  # of equals the first
+    raise [*failed, *missing][0]
 
 
 def refuse_target(target: Path) -> None:
@@ -128,7 +138,8 @@ def restore(context: Context, which: Which, target: Path, *, full_check: bool = 
     the very same bytes have been checked when they were stored.
 
     A database that is there already is snapshotted first (`pre-restore`). Where the first store's
-    copy of the snapshot is damaged, the next store that has the same one is taken.
+    copy of the snapshot is damaged, the next store that has the same one is taken. Where `target`
+    is a link, the file that it leads to is the database, and the link stays.
 
     Raises:
         NotFoundError: there is no such snapshot, or no folder for the target.
@@ -138,6 +149,8 @@ def restore(context: Context, which: Which, target: Path, *, full_check: bool = 
         LockedError: somebody is using the target.
         JunmaiError: reading or writing failed; the target is the old one or the new one, whole.
     """
+    if target.is_symlink():
+        target = target.resolve()
     _refuse_journal(context, target)
     found = choose(context, which, target)
     snapshot = found.snapshot
@@ -170,7 +183,9 @@ def restore(context: Context, which: Which, target: Path, *, full_check: bool = 
         finally:
             remove_database(staged)
         this.conclude("switched", kept=replaced.snapshot, store=copy.store)
-        return Restored(this.id, copy, target, replaced, examination, tuple(passed_over))
+        return Restored(
+            this.id, copy, target, replaced, examination, tuple(passed_over), context.down
+        )
 
 
 def _refuse_journal(context: Context, target: Path) -> None:
@@ -248,6 +263,7 @@ def _none_is_whole(
 def _stage_one(context: Context, found: Found, staged: Path, *, full_check: bool) -> Examination:
     snapshot = found.snapshot
     size = snapshot.manifest.file_size
+    require_recorded(context.journal, found.store, snapshot)
     with (
         translated("copy the backup to", staged),
         context.progress.step(f"Restoring {snapshot.name}", size, "bytes") as tick,

@@ -145,7 +145,7 @@ def refuse_twice(loaded: Loaded | None, named: Sequence[Named]) -> None:
     """Refuse to use one store as two, however it is named; nothing is asked or made.
 
     Raises:
-        UsageError: two are the same place, or one can't be named like this.
+        UsageError: two are the same place or have one address, or one can't be named like this.
     """
     seen: list[tuple[Named, Place]] = []
     for each in named if len(named) > 1 else ():
@@ -158,7 +158,21 @@ def refuse_twice(loaded: Loaded | None, named: Sequence[Named]) -> None:
                     else f"{other.address} and {each.address} are the same store",
                     "Name each store once.",
                 )
+            refuse_one_address(place, known)
         seen.append((each, place))
+
+
+def refuse_one_address(place: Place, other: Place) -> None:
+    """Refuse two stores of one address on two servers: the journal would take one for the other.
+
+    Raises:
+        UsageError: they are.
+    """
+    if place.backend.url == other.backend.url:
+        raise UsageError(
+            f"Two stores have the address {place.backend.url}, on two servers",
+            "Stores are told apart by their addresses: give one another bucket or prefix.",
+        )
 
 
 def named_at(loaded: Loaded | None, address: str) -> Named:

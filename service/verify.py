@@ -14,6 +14,7 @@ from junmai_svc.service.backup import image_of
 from junmai_svc.service.context import Context
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.pairing import Pairing, pair_tables
+from junmai_svc.service.recorded import require_recorded
 from junmai_svc.service.restore import Found
 from junmai_svc.service.scratch import room_for, scratch, scratch_name
 from junmai_svc.storage.databases.connection import reading_image, require_database
@@ -112,6 +113,7 @@ def _read_back(context: Context, found: Found, copy: Path) -> CheckResult:
         context.progress.step("Reading the snapshot", manifest.file_size, "bytes") as tick,
     ):
         try:
+            require_recorded(context.journal, found.store, found.snapshot)
             found.store.fetch(found.snapshot, copy, tick)
         except IntegrityError as error:
             if not copy.exists():
@@ -123,7 +125,7 @@ def _read_back(context: Context, found: Found, copy: Path) -> CheckResult:
                     hint=error.hint,
                 )
                 return CheckResult(backup_checksum.CHECK, total=1, findings=(finding,))
-        return backup_checksum.check(copy, manifest.checksum)
+        return backup_checksum.check(copy, manifest.checksum, name=found.snapshot.name)
 
 
 def _soundness(image: Path, of: Path) -> CheckResult:

@@ -12,7 +12,7 @@ from junmai_svc.service.context import Context, StoreProblem, now
 from junmai_svc.service.logs import log
 from junmai_svc.service.one_history import configured_places, keep_one_history
 from junmai_svc.service.progress import Progress
-from junmai_svc.service.publish import publish_all
+from junmai_svc.service.publish import publish_into
 from junmai_svc.service.settings import (
     actor,
     cache_folder,
@@ -23,7 +23,13 @@ from junmai_svc.service.settings import (
     existing_store,
 )
 from junmai_svc.service.signals import abandonable, unbroken
-from junmai_svc.service.stores import Named, open_store, place_of, refuse_twice
+from junmai_svc.service.stores import (
+    Named,
+    open_store,
+    place_of,
+    refuse_one_address,
+    refuse_twice,
+)
 from junmai_svc.service.version import __version__
 from junmai_svc.storage import interruption
 from junmai_svc.storage.errors import JunmaiError, NotFoundError, UsageError
@@ -85,12 +91,8 @@ def _publish(context: Context) -> None:
     if interruption.received() is not None:
         return
     there = replace(context, stores=tuple(filter(_is_there, context.stores)))
-    problems: tuple[StoreProblem, ...] = ()
     with abandonable() as publishing:
-        problems = publish_all(there)
-    for each in problems:
-        text = f"The journal is not published to {each.store}: {each.problem.message}"
-        report.show_warning(text, each.problem.hint)
+        publish_into(there.journal, there.stores)
     if publishing.signum is not None:
         log().warning("journal.unpublished", problem="interrupted")
         report.show_warning("The journal is not published: interrupted. The next command does it.")
@@ -184,9 +186,10 @@ def copying(
 
 
 def _refuse_same(loaded: Loaded | None, source: Named, target: Named) -> None:
-    place = place_of(loaded, source)
-    if place.is_same(place_of(loaded, target)):
+    place, other = place_of(loaded, source), place_of(loaded, target)
+    if place.is_same(other):
         raise UsageError(f"Both stores are {place.backend.url}", "Name another store as --to.")
+    refuse_one_address(place, other)
 
 
 @contextmanager

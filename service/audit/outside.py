@@ -5,7 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from junmai_svc.checks import stored_objects
-from junmai_svc.checks.mirrored import LOST_HINT, gather, judge_history, judge_latest
+from junmai_svc.checks.mirrored import (
+    LOST_HINT,
+    SIGNED_HINT,
+    Signed,
+    gather,
+    judge_history,
+    judge_latest,
+)
 from junmai_svc.checks.proof import Question, Verdicts
 from junmai_svc.service.audit.pins import keep
 from junmai_svc.service.audit.verify import Audit
@@ -14,10 +21,10 @@ from junmai_svc.storage.errors import IntegrityError, NotFoundError
 from junmai_svc.storage.journal.checkpoint import Checkpoint
 from junmai_svc.storage.journal.examining import Examination
 from junmai_svc.storage.journal.layout import WIDTH, Tile, new_tiles
-from junmai_svc.storage.journal.merkle import EMPTY_ROOT, leaf_hash
+from junmai_svc.storage.journal.merkle import leaf_hash
 from junmai_svc.storage.journal.mirror import Mirror
 from junmai_svc.storage.journal.pinning import journal_of, pinned, read_keys
-from junmai_svc.storage.journal.rotations import trusted_through
+from junmai_svc.storage.journal.rotations import preceding, trusted_through
 from junmai_svc.storage.snapshots.base import SnapshotStore
 
 DAMAGED_HINT = "Read another copy of the store, or publish to it again from an undamaged journal."
@@ -44,16 +51,17 @@ def verify_store(
     keys = read_keys(key)
     mirror = Mirror(backend, journal_of(keys, key))
     verdicts = Verdicts()
-    trusted = trusted_through(keys, mirror.rotations())
-    listings = [stored_objects.list_store(store)] if store is not None else []
-    signed = gather(mirror, trusted, verdicts)
+    rotations = mirror.rotations()
+    trusted = trusted_through(keys, rotations)
+    listings = _listed(store, backend, verdicts)
+    signed = gather(mirror, trusted, verdicts, former=preceding(keys, rotations))
     base = signed.latest or signed.largest
     if base is None:
         message = "no checkpoint is signed by this key"
         verdicts.doubt(Question.AUTHENTIC, message, 0, mirror.url, LOST_HINT)
     seen_before = pinned(pin, trusted, mirror.journal_id)
     size = base.size if base else 0
-    wanted = [c.size for c in signed.checkpoints.values()]
+    wanted = [c.size for c in (signed.former | signed.checkpoints).values()]
     wanted += [seen_before.size] if seen_before else []
     examined = Examination(mirror.journal_id, wanted, where=mirror.url, fold=store is not None)
     if base is not None:
@@ -61,10 +69,11 @@ def verify_store(
         if read_data:
             _compare_tiles(mirror, size, verdicts)
     if base is not None and examined.tree.root == base.root:
+        _refuse_later(signed, size, verdicts)
         judge_history(signed, size, examined.tree.roots, verdicts, lambda _: None)
     judge_latest(signed, None, verdicts)
     if seen_before is not None:
-        _judge_pin(seen_before, str(pin), examined, size, verdicts)
+        _judge_pin(seen_before, str(pin), examined, base, verdicts)
     if base is not None:
         verdicts.asked(Question.COMPLETE)
         verdicts.troubles(Question.COMPLETE, examined.gaps, mirror.url, DAMAGED_HINT)
@@ -77,6 +86,25 @@ def verify_store(
         return audit
     newest = base if audit.passed else None
     return replace(audit, pin=keep(pin, seen_before, newest, signed.note))
+
+
+def _listed(
+    store: SnapshotStore | None, backend: Backend, verdicts: Verdicts
+) -> list[stored_objects.Listing]:
+    if store is not None:
+        return [stored_objects.list_store(store)]
+    text = f"the snapshots in {backend.url} were not looked at: it can't be opened as a store"
+    verdicts.note(Question.OBJECTS, f"{text}, as one that is sealed can't without its key")
+    return []
+
+
+def _refuse_later(signed: Signed, size: int, verdicts: Verdicts) -> None:
+    """A key that another one followed signs nothing that is newer than what that one signed."""
+    for where, checkpoint in [*signed.former.items()]:
+        if checkpoint.size > size:
+            del signed.former[where]
+            message = f"{where} was signed by a key that is not in use any more"
+            verdicts.doubt(Question.AUTHENTIC, message, checkpoint.size, where, SIGNED_HINT)
 
 
 def _examine(mirror: Mirror, base: Checkpoint, examined: Examination, verdicts: Verdicts) -> None:
@@ -130,14 +158,26 @@ def _compare_tiles(mirror: Mirror, size: int, verdicts: Verdicts) -> None:
 
 
 def _judge_pin(
-    pin: Checkpoint, where: str, examined: Examination, size: int, verdicts: Verdicts
+    pin: Checkpoint,
+    where: str,
+    examined: Examination,
+    base: Checkpoint | None,
+    verdicts: Verdicts,
 ) -> None:
     verdicts.asked(Question.APPEND_ONLY)
+    size = base.size if base else 0
     if pin.size > size:
         verdicts.asked(Question.CURRENT)
         message = f"ROLLED BACK: {size:,} events; {pin.size:,} had been seen"
         verdicts.doubt(Question.CURRENT, message, size, where, LOST_HINT)
-    root = examined.tree.roots.get(pin.size, EMPTY_ROOT)
-    if pin.size <= examined.size and root != pin.root:
+        return
+    root = examined.tree.roots.get(pin.size)
+    if base is not None and pin.size == size:
+        root = base.root
+    elif base is not None and examined.tree.root != base.root:
+        text = "the entries are not those that were signed, so they say nothing of the pin"
+        verdicts.unanswered(Question.APPEND_ONLY, text)
+        return
+    if root != pin.root:
         message = f"FORKED: below position {pin.size:,} this is not what had been seen"
         verdicts.doubt(Question.APPEND_ONLY, message, None, where, LOST_HINT)

@@ -24,7 +24,7 @@ from junmai_svc.storage.journal.examining import Examination
 from junmai_svc.storage.journal.failures import DAMAGED_HINT, translated
 from junmai_svc.storage.journal.journal_file import JournalFile, is_there, looking_at
 from junmai_svc.storage.journal.keyfile import open_key_file
-from junmai_svc.storage.journal.keyring import key_beside, key_path
+from junmai_svc.storage.journal.keyring import KeyHistory, key_beside, key_path
 from junmai_svc.storage.journal.keys import VerifierKey
 from junmai_svc.storage.journal.merkle import leaf_hash
 from junmai_svc.storage.journal.mirror import Mirror
@@ -66,7 +66,7 @@ def recover(
     key: Path | None = None,
     new_epoch: str | None = None,
 ) -> Recovery:
-    """Make a journal anew from the store that knows most of it; a fork is explained.
+    """Make a journal anew from the store that knows most of it; a fork from any is explained.
 
     Where nothing is missing and nothing was changed, nothing is done. A journal that is gone is
     made too. `key` are public keys to trust, else the journal's own are. A new epoch may begin at a
@@ -80,22 +80,22 @@ def recover(
         JunmaiError: a store or the journal can't be used.
     """
     if not is_there(path):
-        found = _best(stores, *_known_by_key(path, key))
+        found = _ranked(stores, *_known_by_key(path, key))[0]
         begin_again(path, found.mirror.entries(0, found.checkpoint.size), found.checkpoint)
         return _recovered(path, found, 0, open_journal, found.checkpoint.size)
     with ExitStack() as stack, ExitStack() as look:
         file = look.enter_context(looking_at(path))
         history = file.keys()
-        trusted = [*history.keys, *key_beside(path, file.journal_id)]
-        if key:
-            trusted = trusted_through(read_keys(key), history.rotations)
-        found = _best(stores, file.journal_id, trusted)
+        found, *others = _ranked(stores, file.journal_id, _trusted(file, history, key))
         signed = found.checkpoint
-        examined = file.examine([signed.size], fold=False)
+        sizes = [signed.size, *(each.checkpoint.size for each in others)]
+        examined = file.examine(sizes, fold=False)
         ours = Checkpoint(file.journal_id, examined.size, examined.tree.root)
         is_behind = ours.size < signed.size
         try:
             differs, missing = _compared(file, examined, found)
+            if not (differs or is_behind):
+                differs, found = _parted(file, examined, others) or (None, found)
             if differs is None and new_epoch is not None and not is_behind:
                 raise UsageError(
                     f"{path} and {found.mirror.url} tell one history: no new epoch is needed",
@@ -117,8 +117,15 @@ def recover(
     if differs is None:
         lost = examined.lost + max(0, signed.size - ours.size)
         return _recovered(path, found, missing, open_journal, lost, kept, published)
-    verdict, position = differs
-    fork = Recovery(
+    fork = _forked(ours, found, *differs)
+    if new_epoch is None:
+        return fork
+    running = examined.open_streams()
+    return begin_epoch(path, fork, history.current, running, found.signed, new_epoch, open_journal)
+
+
+def _forked(ours: Checkpoint, found: _Mirrored, verdict: str, position: int) -> Recovery:
+    return Recovery(
         "forked",
         ours.journal_id,
         ours.size,
@@ -126,11 +133,28 @@ def recover(
         position=position,
         verdict=verdict,
         ours=ours,
-        theirs=signed,
+        theirs=found.checkpoint,
     )
-    if new_epoch is None:
-        return fork
-    return begin_epoch(path, fork, found.signed, new_epoch, open_journal)
+
+
+def _trusted(file: JournalFile, history: KeyHistory, key: Path | None) -> list[VerifierKey]:
+    if key is not None:
+        return trusted_through(read_keys(key), history.rotations)
+    return [*history.keys, *key_beside(file.path, file.journal_id)]
+
+
+def _parted(
+    file: JournalFile, examined: Examination, others: Sequence[_Mirrored]
+) -> tuple[tuple[str, int], _Mirrored] | None:
+    """Which of the stores that hold less tells otherwise than the journal, how and where."""
+    for each in others:
+        try:
+            differs, _missing = _compared(file, examined, each)
+        except (IntegrityError, NotFoundError):
+            continue  # the store is damaged, which is no history; verifying names it
+        if differs is not None:
+            return differs, each
+    return None
 
 
 def _compared(
@@ -188,23 +212,23 @@ def _behind(file: JournalFile, begin: int, end: int) -> Iterator[bytes]:
             begin += 1
 
 
-def _best(
+def _ranked(
     stores: Sequence[SnapshotStore], journal_id: str, trusted: Sequence[VerifierKey]
-) -> _Mirrored:
-    best: _Mirrored | None = None
+) -> list[_Mirrored]:
+    """What the stores signed of a journal, the one that knows most of it first."""
+    found: list[_Mirrored] = []
     for store in stores:
         mirror = Mirror(store.backend, journal_id)
         signed = gather(mirror, trusted_through(trusted, mirror.rotations()), Verdicts())
         largest = signed.largest
-        if largest is not None and (best is None or largest.size > best.checkpoint.size):
-            note = mirror.numbered(largest.size) or mirror.latest() or b""
-            best = _Mirrored(mirror, largest, note)
-    if best is None:
+        if largest is not None:
+            found.append(_Mirrored(mirror, largest, signed.note))
+    if not found:
         raise NotFoundError(
             f"No store holds anything of the journal {journal_id} that its key signed",
             "Name a store where it was published with --store.",
         )
-    return best
+    return sorted(found, key=lambda each: each.checkpoint.size, reverse=True)
 
 
 def _known_by_key(path: Path, key: Path | None) -> tuple[str, Sequence[VerifierKey]]:

@@ -33,7 +33,7 @@ from junmai_svc.storage.journal.keys import VerifierKey
 from junmai_svc.storage.journal.liveness import is_alive
 from junmai_svc.storage.journal.mirror import Mirror
 from junmai_svc.storage.journal.pinning import pinned, read_keys
-from junmai_svc.storage.journal.rotations import trusted_through
+from junmai_svc.storage.journal.rotations import preceding, trusted_through
 from junmai_svc.storage.snapshots.base import SnapshotStore
 
 
@@ -200,7 +200,8 @@ def _trusted(
             verdicts.doubt(Question.AUTHENTIC, error.message, None, where, error.hint)
     if key is None:
         return list(keys.keys)
-    trusted = trusted_through(read_keys(key), keys.rotations)
+    named = read_keys(key)
+    trusted = trusted_through(named, keys.rotations) + preceding(named, keys.rotations)
     if keys.current is not None and keys.current not in trusted:
         message = f"the journal's key {keys.current} is not one that {key} trusts"
         verdicts.doubt(Question.AUTHENTIC, message, 0, str(file.path))

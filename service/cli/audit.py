@@ -296,6 +296,7 @@ def recover(
     from junmai_svc.service import report
     from junmai_svc.service.audit.recover import recover as use_case
     from junmai_svc.service.audit.stores import named_for, opened, published_places
+    from junmai_svc.service.publish import publish_into
     from junmai_svc.service.report import audit as report_audit
     from junmai_svc.service.settings import usual_journal
     from junmai_svc.service.views import audit as views_audit
@@ -312,7 +313,10 @@ def recover(
         if not found.stores and found.down:
             raise found.down[0].problem
         done = use_case(path, found.stores, open_one, key=key, new_epoch=new_epoch)
-    view = views_audit.recovery_view(done)
+        if done.status in ("recovered", "new epoch"):
+            with open_journal(path, create=False) as journal:
+                publish_into(journal, found.stores)
+    view = views_audit.recovery_view(done, found.down)
     (report.show_json if as_json else report_audit.show_recovery)(view)
     return FINDINGS if done.status == "forked" else DONE
 
@@ -354,17 +358,20 @@ def rotate_key(ctx: click.Context, *, lost: str | None, as_json: bool) -> int:
     to them.
     """
     from junmai_svc.service import report
-    from junmai_svc.service.audit.stores import named_for, opened
+    from junmai_svc.service.audit.stores import named_for, opened, published_places
     from junmai_svc.service.one_history import keep_one_history
+    from junmai_svc.service.publish import publish_into
     from junmai_svc.service.report import audit as report_audit
     from junmai_svc.service.wiring import reading_journal
     from junmai_svc.storage.journal.rotation import rotate_key as rotate
 
     loaded = configuration(ctx)
     with reading_journal(journal_option(ctx)) as journal:
-        with opened(named_for(journal.path, [], loaded), loaded) as found:
+        known = published_places(journal.path)
+        with opened(named_for(journal.path, [], loaded, known), loaded) as found:
             keep_one_history(journal, [place.backend for place in found.stores])
-        key = str(rotate(journal, lost=lost))
+            key = str(rotate(journal, lost=lost))
+            publish_into(journal, found.stores)
     view = {"run": None, "status": "rotated", "key": key}
     if as_json:
         report.show_json(view)

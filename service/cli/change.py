@@ -167,6 +167,9 @@ def restore(
     until = parse_time(at) if at is not None else None
     loaded, journal = configuration(ctx), journal_option(ctx)
     with context_for(journal, target, stores, loaded, for_terminal(), create=False) as context:
+        # Before it begins: what is meant may be there only, whatever comes of it.
+        for each in context.down:
+            report.show_warning(f"{each.store} was not asked: {each.problem.message}")
         if before is not None:
             snapshot = snapshot_before(context.journal, before)
         which = use_case.Which(LATEST if snapshot is None else snapshot, until)

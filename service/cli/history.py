@@ -60,7 +60,8 @@ def history(
     """List the runs that the journal knows, newest first.
 
     A TIME is a date, a time (UTC unless it names a zone), or an age such as 2d. Where the terminal
-    has no room for whole ids, their last twelve digits are shown, which every command takes.
+    has no room, ids are shown by their last twelve digits, which every command takes, and databases
+    by the names of their files.
 
     \b
     junmai-svc history --kind migration --since 2026-11-01

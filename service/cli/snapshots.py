@@ -151,7 +151,7 @@ def diff(
         database, pair = None, []
         for reference, where in reversed(sides) if late else sides:
             pair.append(stack.enter_context(_found(loaded, reference, where, database)))
-            database = PurePath(pair[0].snapshot.manifest.original_path)
+            database = PurePath(pair[0].snapshot.manifest.path)
         one, other = reversed(pair) if late else pair
         found = use_case.diff(one, other, for_terminal(), examples=examples)
     (show_json if as_json else show_diff)(diff_view(found))

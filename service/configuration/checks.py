@@ -108,17 +108,22 @@ def _store_problems(keys: Keys, store: StoreSection) -> Iterator[Problem]:
 
 
 def _same_stores(configuration: Configuration) -> Iterator[Problem]:
-    """Of two that are one place each snapshot would be stored twice, and counted as two copies."""
-    seen: dict[tuple[str, str | None], str] = {}
+    """Of two that are one place each snapshot would be stored twice, and counted as two copies.
+
+    Two of one address on two servers can't be told apart by the journal.
+    """
+    seen: dict[str, str] = {}
     for name, store in configuration.stores.items():
         with suppress(UsageError):
-            place = locate(store.url).url, store.endpoint_url
-            if seen.setdefault(place, name) != name:
-                yield Problem(
-                    ("stores", name, "url"),
-                    f"the stores {seen[place]} and {name} are the same place",
-                    "Leave one of them out.",
-                )
+            first = seen.setdefault(locate(store.url).url, name)
+            if first == name:
+                continue
+            if configuration.stores[first].endpoint_url == store.endpoint_url:
+                what, hint = "are the same place", "Leave one of them out."
+            else:
+                what = "have one address on two servers, and stores are told apart by it"
+                hint = "Give one of them another bucket or prefix."
+            yield Problem(("stores", name, "url"), f"the stores {first} and {name} {what}", hint)
 
 
 def _database_problems(configuration: Configuration) -> Iterator[Problem]:

@@ -1,5 +1,6 @@
 """What people see of an audit."""
 
+import json
 from typing import Any
 
 from rich import box
@@ -38,11 +39,15 @@ def show_audit(view: View) -> None:
     notes = [note for each in view["verdicts"] for note in each["notes"]]
     for note in notes:
         console.print(Text(f"Note: {note}"))
-    for down in view["unreachable"]:
-        console.print(Text(f"Not asked: {down['store']}: {down['problem']}", "yellow"))
+    _show_down(console, view)
     console.print(Text(f"Journal  {view['journal']}: {view['size']:,} events, root {view['root']}"))
     if view["pin"]:
         console.print(Text(f"Pin      {_told_pin(view['pin'])}"))
+
+
+def _show_down(console: Console, view: View) -> None:
+    for down in view["unreachable"]:
+        console.print(Text(f"Not asked: {down['store']}: {down['problem']}", "yellow"))
 
 
 def _told_pin(pin: View) -> str:
@@ -81,8 +86,9 @@ def show_checkpoint(view: View) -> None:
 def show_lines(lines: dict[str, str]) -> None:
     """Print names and values below each other."""
     console = Console(highlight=False, soft_wrap=True)
+    width = max(8, *map(len, lines))
     for name, value in lines.items():
-        console.print(Text(printable(f"{name:<9}{value}")))
+        console.print(Text(printable(f"{name:<{width}} {value}")))
 
 
 def show_proven(view: View) -> None:
@@ -91,11 +97,16 @@ def show_proven(view: View) -> None:
         "Proven": f"position {view['position']} of {view['size']:,} in {view['journal']}",
         "Event": f"{view['type']} of {view['stream']}, {view['time']}",
     }
-    show_lines(told | {name: str(value) for name, value in view["data"].items()})
+    data = {name: _text(value) for name, value in view["data"].items() if value is not None}
+    show_lines(told | data)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 _RECOVERIES = {
-    "intact": "Nothing to recover: the journal holds all that the store signed.",
+    "intact": "Nothing to recover: the journal holds all that was signed in each store asked.",
     "recovered": "Refilled from the store; every entry is the one that was signed.",
     "forked": "Two histories: nothing was changed, and nothing is ever merged.",
     "new epoch": "A new journal has begun; its first event carries both checkpoints.",
@@ -123,3 +134,4 @@ def show_recovery(view: View) -> None:
             " `junmai-svc audit recover` again. To go on with this one: --new-epoch REASON"
         )
     show_lines(told)
+    _show_down(Console(highlight=False, soft_wrap=True), printable(view))

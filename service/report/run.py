@@ -1,5 +1,6 @@
 """What people see of runs: their list, the timeline of one, a replay's verdict."""
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -37,7 +38,10 @@ def show_history(view: View) -> None:
 
 
 def _list(rows: Sequence[View]) -> Table:
-    """Runs as a table that fits: else their ids are their ends, and who acted is left out."""
+    """Runs as a table that fits.
+
+    Else their ids are their ends, databases the names of their files, and who acted is left out.
+    """
     kind, status, database = (
         max(cell_len(row[name] or "") for row in rows) for name in ("kind", "status", "database")
     )
@@ -54,11 +58,16 @@ def _list(rows: Sequence[View]) -> Table:
             started,
             row["kind"],
             Text(row["status"], _style(row["status"])),
-            Text(row["database"] or ""),
+            Text(row["database"] or "" if has_room else _short(row["database"] or "")),
             *((actor,) if has_room else ()),
             row["run"] if has_room else row["run"][-SHORT_ID:],
         )
     return table
+
+
+def _short(path: str) -> str:
+    """A path as its file's name, by which `--database` finds it too."""
+    return re.split(r"[/\\]", path)[-1] or path
 
 
 @shown
@@ -104,14 +113,14 @@ def show_page(view: View) -> None:
 def show_replay(view: View) -> None:
     """Print what a replay came to, and what it looked at."""
     parts: list[RenderableType] = []
-    if view["looked"]:
-        table = table_of("looked at", "found", "what", "first key")
-        for row in view["looked"][:_SHOWN]:
-            found = Text(row["found"], _FOUND_STYLES.get(row["found"], ""))
-            table.add_row(Text(row["subject"]), found, Text(row["text"]), Text(row["key"]))
-        parts.append(table)
-        if len(view["looked"]) > _SHOWN:
-            parts.append(Text(f"{count(len(view['looked']), 'thing')} in all, {_SHOWN} shown."))
+    for row in view["looked"][:_SHOWN]:  # in lines, as a table would break names and paths
+        style = _FOUND_STYLES.get(row["found"], "")
+        parts.append(Text.assemble((row["found"], style), f": {row['subject']}"))
+        key = f"first key {row['key']}" if row["key"] else ""
+        said = "; ".join(text for text in (row["text"], key) if text)
+        parts += [Text(f"  {said}")] if said else []
+    if len(view["looked"]) > _SHOWN:
+        parts.append(Text(f"{count(len(view['looked']), 'thing')} in all, {_SHOWN} shown."))
     verdict = view["status"].replace("_", " ").upper()
     line = Text.assemble(
         (verdict, _VERDICT_STYLES.get(view["status"], "yellow")), f": {view['reason']}"

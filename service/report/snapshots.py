@@ -28,8 +28,11 @@ def show_snapshots(view: View) -> None:
     numbers = {each["store"]: str(at) for at, each in enumerate(view["stores"], 1)}
     by_database: dict[str, list[View]] = {}
     for row in view["snapshots"]:
-        by_database.setdefault(row["database"], []).append(row)
-    for database, rows in by_database.items():
+        by_database.setdefault(row["path"], []).append(row)
+    named = {path: rows[0]["database"] for path, rows in by_database.items()}
+    for path, rows in by_database.items():
+        # As a person named it last, unless another one was named so too.
+        database = named[path] if [*named.values()].count(named[path]) == 1 else path
         parts += [Text(f"Snapshots of {database}", "bold"), _list(rows, numbers), Text()]
     if view["snapshots"] and len(numbers) > 1:
         parts += [_legend(each, numbers[each["store"]]) for each in view["stores"]]

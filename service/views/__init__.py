@@ -194,6 +194,7 @@ def restored_view(result: Restored) -> View:
         "pre_restore_snapshot": result.replaced.snapshot,
         "store": result.snapshot.store,
         "damaged_copies": problems_view(result.passed_over),
+        "failed_stores": problems_view(result.down),
         "set_aside": list(result.replaced.set_aside),
         "violations": _recorded(result.snapshot) or dict(result.examination.violations),
     }

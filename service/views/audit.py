@@ -1,5 +1,6 @@
 """Audits as plain data: the one object that `--json` prints. Pure."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from junmai_svc.checks.proof import Verdict
@@ -7,6 +8,7 @@ from junmai_svc.service.audit.epoch import Recovery
 from junmai_svc.service.audit.keep import Proven, Signing
 from junmai_svc.service.audit.pins import KeptPin
 from junmai_svc.service.audit.verify import Audit
+from junmai_svc.service.context import StoreProblem
 from junmai_svc.storage.journal.checkpoint import Checkpoint
 from junmai_svc.storage.journal.encoding import to_base64
 
@@ -22,9 +24,13 @@ def audit_view(audit: Audit) -> View:
         "size": audit.size,
         "root": to_base64(audit.root),
         "verdicts": [_verdict_view(verdict) for verdict in audit.verdicts],
-        "unreachable": [{"store": d.store, "problem": d.problem.message} for d in audit.down],
+        "unreachable": [_down_view(each) for each in audit.down],
         "pin": _pin_view(audit.pin),
     }
+
+
+def _down_view(down: StoreProblem) -> View:
+    return {"store": down.store, "problem": down.problem.message}
 
 
 def _pin_view(pin: KeptPin | None) -> View | None:
@@ -95,8 +101,8 @@ def proven_view(proven: Proven) -> View:
     }
 
 
-def recovery_view(found: Recovery) -> View:
-    """What a recovery found and did."""
+def recovery_view(found: Recovery, down: Iterable[StoreProblem] = ()) -> View:
+    """What a recovery found and did, and which stores could not be asked."""
     return {
         "run": None,
         "status": found.status,
@@ -109,6 +115,7 @@ def recovery_view(found: Recovery) -> View:
         "ours": _tree_view(found.ours),
         "theirs": _tree_view(found.theirs),
         "kept": str(found.kept) if found.kept else None,
+        "unreachable": [_down_view(each) for each in down],
     }
 
 

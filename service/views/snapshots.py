@@ -36,6 +36,7 @@ def _listed(listed: Listed) -> View:
         "taken": manifest.taken.isoformat(),
         "reason": manifest.reason.value,
         "database": manifest.original_path,
+        "path": manifest.path,
         "file_size": manifest.file_size,
         "checksum": manifest.checksum,
         "layout": listed.copies[0].layout,

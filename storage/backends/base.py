@@ -183,11 +183,21 @@ class Backend(Protocol):
         """
         ...
 
-    def replace(self, source: str, target: str, *, retain_until: datetime | None = None) -> None:
+    def replace(
+        self,
+        source: str,
+        target: str,
+        *,
+        retain_until: datetime | None = None,
+        despite_retention: bool = False,
+    ) -> None:
         """Give an object the name of another one, which is then gone, or of none.
 
         At every moment one of the two is there, whole. On return the source is gone. For small
         objects, as `rename`. Where a copy is under way as the source is deleted, it comes to be.
+
+        `despite_retention` covers what is locked, where `versioning` is among the capabilities: it
+        is kept underneath.
 
         Raises:
             NotFoundError: there is no source; after an interrupt it may have been replaced already.

@@ -206,14 +206,28 @@ class BucketBackend:
         self._remove_renamed(old, version, doing)
         return True
 
-    def replace(self, source: str, target: str, *, retain_until: datetime | None = None) -> None:
+    def replace(
+        self,
+        source: str,
+        target: str,
+        *,
+        retain_until: datetime | None = None,
+        despite_retention: bool = False,
+    ) -> None:
         """Look whether the target is locked, copy over it, delete; see `Backend.replace`."""
         doing = f"rename {source} to {target} in {self.url}"
         old, new = self._key(source), self._key(target)
         before = self._head(new, doing)
-        _refuse_retained(target, self.url, before)
+        keeps = False
+        try:
+            _refuse_retained(target, self.url, before)
+        except RetainedError:
+            if not (despite_retention and self._seen.versioning):
+                raise
+            keeps = True
         version = self._copy(old, new, doing, retain_until)
-        if before is not None and _version(before) is not None:  # else it is kept underneath
+        # What is not locked would be kept underneath for nothing.
+        if before is not None and _version(before) is not None and not keeps:
             self._connection.call("delete_object", doing, Key=new, VersionId=_version(before))
         self._remove_renamed(old, version, doing)
 

@@ -200,9 +200,16 @@ class LocalBackend:
             sync_folder(old.parent)
         return True
 
-    def replace(self, source: str, target: str, *, retain_until: datetime | None = None) -> None:
+    def replace(
+        self,
+        source: str,
+        target: str,
+        *,
+        retain_until: datetime | None = None,
+        despite_retention: bool = False,
+    ) -> None:
         """Give an object the name of another one; see `Backend.replace`."""
-        del retain_until
+        del retain_until, despite_retention
         with translated(f"rename {source} to {target} in {self.url}"):
             old, _facts = self._existing(source)
             final = self._place(target)

@@ -26,6 +26,10 @@ LOST_HINT = (
     "Nothing was changed. If you know why the store lost it, say so:"
     " `junmai-svc audit checkpoint --publish --accept-loss REASON`."
 )
+_FORGED_HINT = (
+    "Somebody else wrote it; nothing was changed. Compare the store with another copy of it. If you"
+    " know why, have it written anew: `junmai-svc audit checkpoint --publish --accept-loss REASON`."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,8 @@ def common_beginning(
 ) -> Common:
     """Return what a store holds, which is the beginning of the journal of `size` events.
 
-    `now` is in seconds since 1970.
+    `now` is in seconds since 1970. When `accepting`, what is gone or nobody's is as if it had never
+    been.
 
     Raises:
         DivergedError: it is not, or the store has less than it had.
@@ -67,7 +72,12 @@ def common_beginning(
             raise DivergedError("EMPTIED", 0, message, LOST_HINT)
         return Common(0, (), now)
     where = f"the checkpoint in {mirror.url}"
-    held = open_checkpoint(signed, trusted, journal_id=journal.journal_id, where=where)
+    try:
+        held = open_checkpoint(signed, trusted, journal_id=journal.journal_id, where=where)
+    except IntegrityError as error:
+        if accepting:
+            return Common(0, (), now)
+        raise IntegrityError(error.message, _FORGED_HINT) from error
     if held.size < before:
         message = f"{mirror.url} holds {held.size:,} events; {before:,} were published there"
         raise DivergedError("ROLLED BACK", held.size, message, LOST_HINT)

@@ -21,7 +21,10 @@ from junmai_svc.storage.errors import (
 )
 from junmai_svc.storage.interruption import interrupted
 
-DAMAGED_HINT = "Keep this file as it is for inspection, and put an undamaged copy in its place."
+DAMAGED_HINT = (
+    "`junmai-svc audit recover` puts it right from a store where it was published, and keeps this"
+    " file for inspection; where it can't, put the file away, but not its key, and do it again."
+)
 ACCESS_HINT = "Check who owns the journal and its folder, and run as a user who may write both."
 
 _AGAIN_HINT = "Check the disk; when it answers again, run the same command again."

@@ -42,7 +42,7 @@ class JournalFile:
     _connection: sqlite3.Connection
 
     def triggers(self) -> list[str]:
-        """Return the triggers that are missing or changed."""
+        """Return the triggers that are missing or changed, or that are none of the journal's."""
         return differing_triggers(self._connection)
 
     def published(self) -> dict[str, int]:

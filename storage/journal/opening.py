@@ -15,7 +15,12 @@ from urllib.parse import quote
 
 import peewee
 
-from junmai_svc.storage.errors import IntegrityError, NotFoundError, StorageUnavailableError
+from junmai_svc.storage.errors import (
+    IntegrityError,
+    LockedError,
+    NotFoundError,
+    StorageUnavailableError,
+)
 from junmai_svc.storage.journal import tables
 
 _MARKS = """
@@ -114,6 +119,22 @@ def recognised(path: Path, busy_seconds: float) -> bool:
         return _is_journal(connection, path)
 
 
+def require_closed(path: Path) -> None:
+    """Make sure that nobody has a journal open; what a dead process left beside it is folded in.
+
+    Raises:
+        LockedError: somebody has.
+        sqlite3.Error: SQLite can't read it.
+    """
+    beside = [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")]
+    if any(each.exists() for each in beside):
+        # The last one that closes it leaves nothing; a `-wal` of the dead is no sign of life.
+        with closing(sqlite3.connect(_uri(path, "rw"), uri=True)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if any(each.exists() for each in beside):
+        raise LockedError(f"{path} is open somewhere", "Close it, then try again.")
+
+
 @contextmanager
 def _reading(path: Path, busy_seconds: float) -> Iterator[sqlite3.Connection]:
     # Read-only where there is a -wal: a writable connection, if the last one, would fold it into a
@@ -149,8 +170,9 @@ def _require_triggers(connection: sqlite3.Connection, path: Path) -> None:
     missing = tables.TRIGGERS - {name for (name,) in rows}
     if missing:
         raise IntegrityError(
-            f"The journal {path} is no longer append-only: {', '.join(sorted(missing))} is missing",
-            "Another program changed it. Keep the file for inspection, put a good copy there.",
+            f"The journal {path} is no longer append-only: it lacks {', '.join(sorted(missing))}",
+            "Another program changed it. `junmai-svc audit recover` makes it anew from a store and"
+            " keeps this file for inspection.",
         )
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import peewee
 
-from junmai_svc.storage.errors import IntegrityError, JournalConflictError, LockedError
+from junmai_svc.storage.errors import IntegrityError, JournalConflictError
 from junmai_svc.storage.files import staged_path, switch_in
 from junmai_svc.storage.journal import entry, events, merkle
 from junmai_svc.storage.journal.checkpoint import Checkpoint
-from junmai_svc.storage.journal.failures import DAMAGED_HINT, translated
+from junmai_svc.storage.journal.failures import translated
 from junmai_svc.storage.journal.journal import BUSY_SECONDS, Journal
-from junmai_svc.storage.journal.opening import open_database
+from junmai_svc.storage.journal.opening import open_database, require_closed
 from junmai_svc.storage.journal.tables import Tables, bound_to, composed
 from junmai_svc.storage.journal.uuid7 import uuid7
 
@@ -111,8 +111,7 @@ def take_place(path: Path, staged: Path) -> Path:
     while (kept := path.with_name(f"{path.name}.before-{number}")).exists():
         number += 1
     with translated("put aside", path):
-        if any(path.with_name(path.name + suffix).exists() for suffix in ("-wal", "-shm")):
-            raise LockedError(f"{path} is open somewhere", "Close it, then try again.")
+        require_closed(path)
         # Should it end here, the key is beside no journal, and recovering makes it anew.
         path.rename(kept)
         switch_in(staged, path)
@@ -146,7 +145,8 @@ class _Filling:
         made = (self._size, merkle.frontier_root(self._frontier))
         if made != (self._signed.size, self._signed.root):
             raise IntegrityError(
-                f"The entries for {self._path} are not those that were signed", DAMAGED_HINT
+                f"The entries for {self._path} are not those that were signed",
+                "The store is damaged: name another one with --store.",
             )
         for stored in behind:
             self._add(stored)

@@ -72,6 +72,28 @@ def trusted_through(
     return known
 
 
+def preceding(trusted: Iterable[VerifierKey], rotations: Iterable[Rotation]) -> list[VerifierKey]:
+    """Return the keys that came before the trusted ones, which say so with their own signatures.
+
+    They are not trusted: who holds one of them signs nothing new. But what they signed in their
+    time is no forgery, where it agrees with what a trusted key signed.
+    """
+    known = list(trusted)
+    found: list[VerifierKey] = []
+    for key in known:
+        for rotation in rotations:
+            is_its = rotation.public == str(key) and rotation.previous is not None
+            if is_its and key.verifies(rotation.statement, _signature(rotation.by_public)):
+                try:
+                    before = key_in(rotation.journal_id, rotation.previous or "")
+                except (ValueError, UsageError):
+                    continue
+                if before not in known:
+                    known.append(before)
+                    found.append(before)
+    return found
+
+
 def encode_rotation(rotation: Rotation) -> bytes:
     """Return a rotation as a store keeps it: JSON."""
     return msgspec.json.encode(rotation.data(None))

@@ -1,6 +1,6 @@
 """Entries and leaf hashes of an open journal as they are stored, by position, in large steps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import cast
 
 from junmai_svc.storage.journal.entry import damaged
@@ -66,13 +66,13 @@ def proven(journal: Journal, begin: int, end: int) -> Iterator[list[Pair]]:
         begin += len(step)
 
 
-def tree_of(journal: Journal, size: int) -> GrowingTree:
-    """Return the tree over the entries below a position, hashed anew.
+def tree_of(journal: Journal, size: int, wanted: Iterable[int] = ()) -> GrowingTree:
+    """Return the tree over the entries below a position, hashed anew, with its `wanted` roots.
 
     Raises:
         IntegrityError, JunmaiError: as `proven`.
     """
-    tree = GrowingTree()
+    tree = GrowingTree(wanted)
     for step in proven(journal, 0, size):
         tree.add(leaf for _, leaf in step)
     return tree

@@ -211,18 +211,19 @@ def complete(database: peewee.SqliteDatabase) -> None:
 
 
 def differing_triggers(connection: sqlite3.Connection) -> list[str]:
-    """Return the triggers that are missing, or do not say what they should.
+    """Return the triggers that are missing, do not say what they should, or are somebody else's.
 
     Raises:
         sqlite3.Error: the schema can't be read.
     """
     rows = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
     found = {name: _words(sql) for name, sql in rows}
-    return sorted(
+    changed = {
         name
         for name, body in _TRIGGERS.items()
         if found.get(name) != _words(f"CREATE TRIGGER {name} {body}")
-    )
+    }
+    return sorted(changed | (found.keys() - TRIGGERS))
 
 
 def _words(sql: str) -> list[str]:

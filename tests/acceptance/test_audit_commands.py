@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.harness.audits import OK, answers, findings
+from tests.harness.audits import OK, answers, findings, notes
 from tests.harness.databases import change
 from tests.harness.program import Program
 from tests.harness.terminal import on_terminal
@@ -259,3 +259,52 @@ def test_no_result_replaces_a_database_or_a_key(
         assert there.read_bytes() == before
     refused = program("--log-file", source, "snapshots", source.parent / "backups", code=2)
     assert "is a database" in refused.message
+
+
+def test_what_was_recovered_or_rotated_is_published_at_once(
+    program: Program, source: Path, journal: Path
+) -> None:
+    shutil.copy(journal, journal.with_name("older.db"))
+    program("backup", "--source", source)
+    shutil.copy(journal.with_name("older.db"), journal)
+    for command in (("recover",), ("rotate-key",)):
+        program("--journal", journal, "audit", *command)
+        said = program("--journal", journal, "audit", "verify", "--json").json
+        assert answers(said) == OK
+        assert notes(said) == ""
+
+
+def test_a_recovery_says_which_store_it_could_not_ask(
+    program: Program, journal: Path, tmp_path: Path
+) -> None:
+    sealed, beside = tmp_path / "sealed", journal.with_name("backups")
+    program("store", "init", sealed, "--key-file", tmp_path / "k", "--new-key")
+    call = ("--journal", journal, "audit", "recover", "--backup-dir", beside, "--store", sealed)
+    said = program(*call, "--json").json
+    assert [each["store"] for each in said["unreachable"]] == [str(sealed)]
+
+
+def test_a_proven_event_is_told_field_by_field(
+    program: Program, source: Path, journal: Path, key: Path, tmp_path: Path
+) -> None:
+    program("migrate", "--source", source)
+    lines = program("--journal", journal, "audit", "export").out.splitlines()
+    at = next(n for n, line in enumerate(lines) if "migration.table_copied" in line)
+    program("--journal", journal, "audit", "prove", str(at), "--to", tmp_path / "proof")
+    told = program("audit", "verify", "--proof", tmp_path / "proof", "--key", key).out
+    words = [line.split(maxsplit=1)[0] for line in told.splitlines()]
+    assert {"Proven", "Event", "table", "rows", "microseconds"} <= set(words)
+
+
+def test_snapshots_of_another_journal_are_counted_not_listed(
+    program: Program, source: Path, journal: Path, tmp_path: Path
+) -> None:
+    for _ in range(3):
+        program("backup", "--source", source)
+    (tmp_path / "away").mkdir()
+    for path in (journal, journal.with_name("journal.db.key")):
+        path.rename(tmp_path / "away" / path.name)
+    program("backup", "--source", source)
+    said = program("--journal", journal, "audit", "verify", "--json").json
+    assert "snapshots in" in notes(said)
+    assert notes(said).count("of another journal") == 1

@@ -227,6 +227,23 @@ def test_a_backup_that_is_not_what_it_was_is_refused_and_the_target_stays(
     assert len(list(backup.parent.glob("*.db"))) == 1
 
 
+def test_an_image_replaced_together_with_its_manifest_is_not_what_was_recorded(
+    program: Program, source: Path, backup: Path
+) -> None:
+    """Who can write a store can make the two agree; what the journal recorded stays."""
+    change(backup, "UPDATE photos SET file_name = 'evil' WHERE id = 1")
+    said = manifest_of(backup) | {"checksum": sha256(backup), "file_size": backup.stat().st_size}
+    recorded = manifest_of(backup)["checksum"]
+    backup.with_suffix(".json").write_text(json.dumps(said), encoding="utf-8")
+    before = source.read_bytes()
+    refused = program("restore", backup, "--to", source, code=20).message
+    assert "not the snapshot that was recorded" in refused
+    assert recorded in refused
+    assert source.read_bytes() == before
+    found = program("verify", "--snapshot", backup, "--json", code=3).json["findings"]
+    assert [each["key"] for each in found] == [backup.stem]
+
+
 def test_a_damaged_target_is_replaced_and_its_bytes_are_kept(
     program: Program, source: Path, backup: Path
 ) -> None:
@@ -318,3 +335,20 @@ def test_rows_that_break_constraints_do_not_stop_a_restore(program: Program, sou
         put += filter(None, [restored])
         outcome = program(*put)
         assert outcome.json["violations"] == {"CHECK constraint failed in photos": 24}
+
+
+def test_a_link_stays_and_what_it_leads_to_is_restored(
+    program: Program, source: Path, backup: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere/link.db"
+    link.symlink_to(source)
+    program("restore", "latest", "--to", link, "--backup-dir", backup.parent)
+    assert link.is_symlink()
+    assert sha256(source) == sha256(backup)
+    assert "pre-restore" in snapshots(program, backup.parent).values()
+    dangling = tmp_path / "elsewhere/dangling.db"
+    dangling.symlink_to(tmp_path / "new.db")
+    program("restore", backup.stem, "--to", dangling, "--backup-dir", backup.parent)
+    assert dangling.is_symlink()
+    assert sha256(tmp_path / "new.db") == sha256(backup)

@@ -90,3 +90,29 @@ def test_latest_in_a_diff_is_of_the_other_snapshot_s_database(
     message = program("release", "latest", "--store", "./store", code=10).message
     assert "None" not in message
     assert "several databases" in message
+
+
+def test_latest_is_the_newest_of_all_stores_whichever_is_named_first(
+    program: Program, source: Path, tmp_path: Path, name: str
+) -> None:
+    change(source, "UPDATE sessions SET name = 'later'")
+    newer = program("backup", "--source", source, "--store", "./other", "--json").json["snapshot"]
+    target = tmp_path / "restored.db"
+    for stores in (("./one", "./other"), ("./other", "./one")):
+        options = [part for store in stores for part in ("--store", store)]
+        said = program("restore", "latest", "--to", target, *options, "--json").json
+        assert said["snapshot"] == newer != name
+    assert all_rows(target) == all_rows(source)
+
+
+def test_a_store_that_is_down_is_told_as_what_is_meant_may_be_there(
+    program: Program, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none/store.json").write_text("{", encoding="utf-8")
+    target, stores = tmp_path / "restored.db", ("--store", "./none", "--store", "./other")
+    outcome = program("restore", name, "--to", target, *stores, "--json")
+    assert "none was not asked" in outcome.err
+    assert [each["store"] for each in outcome.json["failed_stores"]] == ["./none"]
+    damage = program("restore", "nothing", "--to", target, *stores, code=10)
+    assert "none was not asked" in damage.err

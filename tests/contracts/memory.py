@@ -304,22 +304,30 @@ class MemoryBackend:
         with self._step("delete", source):
             return self._remove(source)
 
-    def replace(self, source: str, target: str, *, retain_until: datetime | None = None) -> None:
+    def replace(
+        self,
+        source: str,
+        target: str,
+        *,
+        retain_until: datetime | None = None,
+        despite_retention: bool = False,
+    ) -> None:
         """See `Backend.replace`; two steps where the place has no atomic rename."""
         check_name(target)
         until = retain_until if self._seen.object_lock else None
+        covers = despite_retention and self._seen.versioning
         if self.place.honours.atomic_rename:
             with self._step("replace", source):
-                self._replace(self._existing(source), target, until)
+                self._replace(self._existing(source), target, until, covers)
                 self._remove(source)
             return
         with self._step("copy", source):
             read = self._existing(source)
             if not self.place.slow_copies:
-                self._replace(read, target, until)
+                self._replace(read, target, until, covers)
         if self.place.slow_copies:
             with self._step("land", target):
-                self._replace(read, target, until)
+                self._replace(read, target, until, covers)
         with self._step("delete", source):
             self._remove(source)
 
@@ -363,10 +371,10 @@ class MemoryBackend:
         self._store(target, held.content, until, held.mark)
         return True
 
-    def _replace(self, held: Held, target: str, until: datetime | None) -> None:
+    def _replace(self, held: Held, target: str, until: datetime | None, covers: bool) -> None:
         there = self.place.objects.get(target)
         locked = there.retain_until if there else None
-        if locked is not None and locked > self.place.now():
+        if locked is not None and locked > self.place.now() and not covers:
             raise RetainedError(f"{target} is locked until {locked}", "Wait.", locked)
         self._store(target, held.content, until, held.mark)
 

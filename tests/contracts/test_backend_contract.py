@@ -384,6 +384,12 @@ def test_what_is_locked_is_not_replaced(backend: Backend) -> None:
         backend.replace("pending", "locked")
     assert backend.get("locked", LIMIT) == b"content"
     assert backend.get("pending", LIMIT) == b"other"
+    assert backend.capabilities().versioning
+    backend.replace("pending", "locked", retain_until=until, despite_retention=True)
+    assert backend.get("locked", LIMIT) == b"other"
+    assert names(backend, "pending") == []
+    with pytest.raises(RetainedError):
+        backend.delete("locked")
 
 
 def test_a_lock_is_honoured_where_it_is_promised(backend: Backend) -> None:

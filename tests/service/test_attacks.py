@@ -253,9 +253,9 @@ ATTACKS = [
     Attack(
         "take the checkpoint back",
         checkpoint_taken_back,
-        "",
-        "",
-        None,
+        "current",
+        "ROLLED BACK",
+        11,
         "ROLLED BACK",
         outside="current",
     ),

@@ -10,7 +10,7 @@ import pytest
 from junmai_svc.service.audit.stores import opened as opened_for_audit
 from junmai_svc.service.configuration.file import load
 from junmai_svc.service.keys import NewSecret, init_store
-from junmai_svc.service.stores import Named, open_store, place_of
+from junmai_svc.service.stores import Named, open_store, place_of, refuse_twice
 from junmai_svc.service.wiring import looking_at_two, reading_stores
 from junmai_svc.storage.errors import JunmaiError, NotFoundError, UsageError
 from junmai_svc.storage.snapshots.blocks.keys import Cost, wrap
@@ -171,4 +171,25 @@ def test_two_configured_stores_are_two_places(tmp_path: Path) -> None:
     text = '[stores.one]\nurl = "plain"\n[stores.two]\nurl = "./plain/"\n'
     Path("junmai.toml").write_text(text, encoding="utf-8")
     with pytest.raises(JunmaiError, match="same place"):
+        load(tmp_path / "junmai.toml", {})
+
+
+def test_two_stores_of_one_address_on_two_servers_are_refused() -> None:
+    """The journal knows stores by their addresses: it would take the second for the first."""
+    servers = ("http://127.0.0.1:1", "http://127.0.0.1:2")
+    here, there = (Named("s3://bucket/a", endpoint_url=each) for each in servers)
+    with pytest.raises(UsageError, match="two servers"):
+        refuse_twice(None, [here, there])
+    with pytest.raises(UsageError, match="two servers"), looking_at_two(here, there, None):
+        pass
+    refuse_twice(None, [here, Named("s3://bucket/b", endpoint_url=servers[1])])
+
+
+def test_a_configuration_does_not_hold_two_of_one_address(tmp_path: Path) -> None:
+    text = "".join(
+        f'[stores.{name}]\nurl = "s3://bucket/a"\nendpoint_url = "http://127.0.0.1:{port}"\n'
+        for name, port in (("one", 1), ("two", 2))
+    )
+    Path("junmai.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(JunmaiError, match="two servers"):
         load(tmp_path / "junmai.toml", {})

@@ -122,6 +122,7 @@ def snapshots(name: str) -> View:
         "held": True,
         "proven": None,
         "database": f"database {name}",
+        "path": f"database {name}",
         "stores": copies,
     }
     stores = [
@@ -527,6 +528,36 @@ def test_a_replay_tells_its_verdict_in_capitals_and_bounds_what_it_shows(
     assert "50 things in all, 40 shown." in out
 
 
+def test_a_replay_breaks_no_name_and_no_path_at_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    name, place = "junmai_backup_20261127_080014", "/somewhere/on/this/machine/data/backups"
+    shown = replayed("x")
+    shown["looked"] = [
+        {"subject": f"snapshot {name} in {place}", "found": "as recorded", "text": "y", "key": ""}
+    ]
+    report_run.show_replay(shown)
+    out = capsys.readouterr().out
+    assert name in out
+    assert place in out
+    assert "first key" not in out
+
+
+def test_a_narrow_list_names_a_database_by_its_file(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = history("x")
+    shown["runs"][0]["database"] = "/somewhere/on/this/machine/data/junmai.db"
+    report_run.show_history(shown)
+    out = capsys.readouterr().out
+    assert " junmai.db " in out
+    assert "somewhere" not in out
+
+
 def test_a_list_as_of_a_point_says_which(capsys: pytest.CaptureFixture[str]) -> None:
     report_run.show_history(history("x") | {"position": 7})
     assert capsys.readouterr().out.startswith("As of event 7")
@@ -558,6 +589,24 @@ def test_what_is_the_same_for_all_snapshots_has_no_column(
     lines = on_terminal(80, report_snapshots.show_snapshots, shown, monkeypatch)
     assert lines[0] == "Snapshots of database x"
     assert lines[1].split() == ["snapshot", "age", "size", "reason", "proven"]
+
+
+def test_snapshots_of_one_database_are_in_one_table_whatever_it_was_called(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = snapshots("x")
+    row = shown["snapshots"][0] | {"database": "app.db", "path": "/srv/app.db"}
+    linked = row | {"database": "link.db", "snapshot": "linked"}
+    shown["snapshots"] = [row, linked]
+    report_snapshots.show_snapshots(shown)
+    told = capsys.readouterr().out
+    assert told.count("Snapshots of") == 1
+    assert "Snapshots of app.db" in told
+    shown["snapshots"] = [row, row | {"path": "/old/app.db"}]
+    report_snapshots.show_snapshots(shown)
+    told = capsys.readouterr().out
+    assert "Snapshots of /srv/app.db" in told
+    assert "Snapshots of /old/app.db" in told
 
 
 def test_a_damaged_copy_is_marked(capsys: pytest.CaptureFixture[str]) -> None:

@@ -109,6 +109,7 @@ def test_all_that_is_known_of_a_snapshot_is_told() -> None:
             "taken": "2025-01-08T12:00:00.123456+00:00",
             "reason": "scheduled",
             "database": "data/junmai.db",
+            "path": "data/junmai.db",
             "file_size": 4096,
             "checksum": "ab" * 32,
             "layout": "file",

@@ -126,6 +126,16 @@ def lose_pack(context: Context, source: Path) -> None:
         context.stores[1].backend.delete(name)
 
 
+def lie(context: Context, source: Path) -> None:
+    """A manifest that tells of another image, as one does after a byte of it flipped."""
+    del source
+    backend = context.stores[1].backend
+    [name] = objects(context.stores[1], "snapshots/")
+    found = context.stores[1].snapshots()[0][0].manifest.checksum.encode()
+    content = backend.get(name, 1 << 20)
+    backend.put(name, content.replace(found, found[::-1]))
+
+
 def scribble(context: Context, source: Path) -> None:
     del source
     assert context.cache is not None
@@ -138,7 +148,7 @@ def touch(context: Context, source: Path) -> None:
     source.touch()
 
 
-@pytest.mark.parametrize("change", [prune, lose_pack, scribble, touch])
+@pytest.mark.parametrize("change", [prune, lose_pack, lie, scribble, touch])
 def test_what_is_not_certain_is_read_again(
     context: Context, source: Path, tmp_path: Path, change: Callable[[Context, Path], None]
 ) -> None:

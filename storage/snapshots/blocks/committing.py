@@ -89,11 +89,14 @@ def switch_map(
     content: bytes,
     needed: Needed,
     retain_until: datetime | None = None,
+    *,
+    covers: bool = False,
 ) -> None:
     """Make the bytes of a map, which leads to the `needed` objects, its current version.
 
     `owner` is an id that nobody else has: two who replace the same map do not meet before the end,
-    and then the last one counts.
+    and then the last one counts. With `covers` a locked version is kept underneath, where the
+    place keeps versions.
 
     Raises:
         ConflictError: something that it needs is marked, gone or of another size; the current
@@ -106,7 +109,9 @@ def switch_map(
     try:
         _require_safe(backend, needed)
         try:
-            backend.replace(pending, map_object(name), retain_until=retain_until)
+            backend.replace(
+                pending, map_object(name), retain_until=retain_until, despite_retention=covers
+            )
         except NotFoundError as error:
             raise ConflictError from error
     except (ConflictError, RetainedError):

@@ -2,7 +2,8 @@
 
 A block that a store has is not stored again, whichever image it came from. Which blocks it has is
 asked of the local index, after that has been brought in line with the packs that are there now and
-that no pruner has marked.
+that no pruner has marked; save where little has changed since this machine's last snapshot, see
+`remembering`.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -51,6 +52,7 @@ from junmai_svc.storage.snapshots.blocks.places import (
     pack_object,
 )
 from junmai_svc.storage.snapshots.blocks.reading import restore_image
+from junmai_svc.storage.snapshots.blocks.remembering import RememberedIndex
 from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal
 from junmai_svc.storage.snapshots.blocks.writing import Previous, StoredImage, store_image
 from junmai_svc.storage.snapshots.cache import StoreCache
@@ -126,11 +128,14 @@ class BlockImages:
         """Store one more manifest of an image that is there, and return it as it is stored.
 
         Raises:
-            NotFoundError: some of what it needs is gone, about to go, or known to be damaged.
+            NotFoundError: some of what it needs is gone, about to go, or known to be damaged; or it
+                is of another image than its map.
             JunmaiError: the store can't be used.
         """
         try:
             image_map = self.map(known.map)
+            if not is_of(image_map, known):
+                raise ConflictError  # noqa: TRY301  # what is false is not told again
             self._require_undoubted(image_map)
             same = msgspec.structs.replace(
                 manifest,
@@ -262,8 +267,14 @@ class BlockImages:
             self.backend.put(pack_object(name), content, retain_until=retain_until)
             fresh.add(pack_object(name))
 
-        with self.cache.digests() as digests, BlockIndex(self.cache.index) as index:
-            self.fill(index)
+        with (
+            self.cache.digests() as digests,
+            RememberedIndex(self.cache.index, self.fill) as index,
+        ):
+            if previous is None:
+                index.ask()
+            else:
+                index.rely_on(previous.map.packs)
             with translated(f"read {image}"):
                 stored = store_image(
                     image,

@@ -139,7 +139,8 @@ class Moves:
 class Rewriting:
     """What both repacking and repair do: new packs, and new versions of maps.
 
-    `lost` are packs that maps may go on to name although they are not to be used any more.
+    `lost` are packs that maps may go on to name although they are not to be used any more. With
+    `covers` maps get new versions also where a lock keeps the old one, which frees nothing.
     """
 
     backend: Backend
@@ -147,6 +148,7 @@ class Rewriting:
     owner: str
     retain_until: datetime | None
     lost: frozenset[str] = frozenset()
+    covers: bool = False
 
     def put(self, pack: Pack) -> None:
         """Store a new pack."""
@@ -168,7 +170,15 @@ class Rewriting:
         }
         needed |= {map_object(stored.base): None} if stored.base else {}
         try:
-            switch_map(self.backend, self.owner, stored.name, content, needed, self.retain_until)
+            switch_map(
+                self.backend,
+                self.owner,
+                stored.name,
+                content,
+                needed,
+                self.retain_until,
+                covers=self.covers,
+            )
         except ConflictError:
             return False
         return True

@@ -81,7 +81,12 @@ class Repair:
         images = self.images
         self._bad = {damage.pack: damage for damage in self.damages}
         self._work = Rewriting(
-            images.backend, images.seal, self.owner, self.retain_until, frozenset(self._bad)
+            images.backend,
+            images.seal,
+            self.owner,
+            self.retain_until,
+            frozenset(self._bad),
+            covers=True,
         )
         self._packs = PackList()
         self._moves = Moves(self._packs)

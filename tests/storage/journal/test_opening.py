@@ -164,7 +164,7 @@ def test_a_journal_that_lost_a_trigger_is_refused(
     opened().close()
     with closing(sqlite3.connect(path)) as other:
         other.execute("DROP TRIGGER event_no_delete")
-    with pytest.raises(IntegrityError, match="no longer append-only: event_no_delete is missing"):
+    with pytest.raises(IntegrityError, match="no longer append-only: it lacks event_no_delete"):
         opened()
 
 

@@ -269,9 +269,12 @@ def test_a_repair_and_a_writer_may_pause_at_any_step_for_the_other_to_go_on(
     each_pausing_once(first, "writer" if first == "repairer" else "repairer", play, every=7)
 
 
-def test_a_damaged_pack_stays_where_a_locked_map_names_good_blocks_of_it(
-    place: Place, quick_folder: Path, seal: Seal
+@pytest.mark.parametrize("versioning", [True, False])
+def test_a_locked_map_gets_a_new_version_where_the_old_one_is_kept_underneath(
+    place: Place, quick_folder: Path, seal: Seal, *, versioning: bool
 ) -> None:
+    """Elsewhere it stays, and with it the damaged pack, of which it names good blocks."""
+    place.honours = replace(place.honours, versioning=versioning)
     until = BEGIN + 9 * DAY
     machine = Machine(place, quick_folder / "m", seal=seal, retain_until=lambda: until)
     only_good = image_of(range(256, 600))
@@ -283,9 +286,13 @@ def test_a_damaged_pack_stays_where_a_locked_map_names_good_blocks_of_it(
     content[40] ^= 1
     place.objects[large] = replace(held, content=bytes(content))
     done = repaired(machine, FIRST)
-    assert (done.maps, done.quarantined) == (0, ())
-    assert done.left == (large.rpartition("/")[2],)
+    pack = large.rpartition("/")[2]
     assert machine.restore(B) == only_good
+    if versioning:
+        assert (done.maps, done.quarantined, done.left) == (2, (pack,), ())
+        assert machine.restore(A) == FIRST
+    else:
+        assert (done.maps, done.quarantined, done.left) == (0, (), (pack,))
 
 
 def test_a_damaged_pack_stays_where_a_new_version_of_a_map_is_about_to_name_it(
