@@ -9,15 +9,16 @@ from functools import partial
 from pathlib import Path
 
 from junmai_svc.service.configuration.file import Loaded
+from junmai_svc.service.notify.sending import require_apprise
 from junmai_svc.service.settings import counted_from, default_journal
-from junmai_svc.service.stores import Named, Place, place_of, seal_of
+from junmai_svc.service.stores import Named, Place, place_of, refuse_twice, seal_of
 from junmai_svc.service.wiring import open_journal
 from junmai_svc.storage.backends.base import Backend
 from junmai_svc.storage.backends.probe import FOLDER as PROBE_FOLDER
 from junmai_svc.storage.backends.probe import probe
 from junmai_svc.storage.databases.connection import reading, require_database
 from junmai_svc.storage.databases.failures import translated
-from junmai_svc.storage.errors import AccessDeniedError, JunmaiError, NotFoundError
+from junmai_svc.storage.errors import AccessDeniedError, JunmaiError, NotFoundError, UsageError
 from junmai_svc.storage.snapshots.description import read_description
 
 
@@ -49,14 +50,13 @@ def look_at_all(loaded: Loaded, journal: Path | None) -> Iterator[Looked]:
     yield _looked("journal", "journal", partial(_journal, loaded, journal))
     for name in configuration.stores:
         yield _looked("store", name, partial(_store, loaded, name))
-    for section in configuration.databases:
-        path = counted_from(loaded.folder, Path(section.path))
-        yield _looked("database", section.name, partial(_database, path))
+    for number, section in enumerate(configuration.databases):
+        yield _looked("database", section.name, partial(_database, loaded, number))
     for name in ("urls_file", "ping_url_file"):
         text = getattr(configuration.notify, name)
         if text is not None:
             path = counted_from(loaded.folder, Path(text))
-            yield _looked("file", f"notify.{name}", partial(_secrets, path))
+            yield _looked("file", f"notify.{name}", partial(_addresses, path, name))
 
 
 def _looked(kind: str, name: str, look: Callable[[_Found], None]) -> Looked:
@@ -88,6 +88,7 @@ def _store(loaded: Loaded, name: str, found: _Found) -> None:
     place = place_of(loaded, Named(name))
     try:
         found.where = place.backend.url
+        _require_other_place(loaded, name)
         _reach(place, found)
         section = place.section
         for text in (section.encryption_key_file, section.encryption_passphrase_file):
@@ -138,14 +139,44 @@ def _probe_folders(folder: Path | None) -> list[Path]:
     ]
 
 
-def _database(path: Path, found: _Found) -> None:
+def _require_other_place(loaded: Loaded, name: str) -> None:
+    """Make sure that no store before this one is the same: else no backup could use either."""
+    for other in loaded.configuration.stores:
+        if other == name:
+            return
+        refuse_twice(loaded, [Named(other), Named(name)])
+
+
+def _require_other_file(loaded: Loaded, number: int, path: Path) -> None:
+    """Make sure that no database before this one is the same file in a store that both go to."""
+    sections = loaded.configuration.databases
+    own = set(sections[number].stores or loaded.configuration.stores)
+    for other in sections[:number]:
+        shared = own & set(other.stores or loaded.configuration.stores)
+        if shared and counted_from(loaded.folder, Path(other.path)).resolve() == path.resolve():
+            raise UsageError(
+                f"{other.name} and {sections[number].name} are the same file, and both go to"
+                f" {min(shared)}",
+                "Leave one of them out, or give them different stores.",
+            )
+
+
+def _database(loaded: Loaded, number: int, found: _Found) -> None:
+    path = counted_from(loaded.folder, Path(loaded.configuration.databases[number].path))
     found.where = str(path)
     require_database(path, "Database")
+    _require_other_file(loaded, number, path)
     with reading(path) as connection:
         (tables,) = connection.execute(
             "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"
         ).fetchone()
     found.notes.append(f"{tables} tables")
+
+
+def _addresses(path: Path, name: str, found: _Found) -> None:
+    _secrets(path, found)
+    if name == "urls_file":
+        require_apprise()
 
 
 def _secrets(path: Path, found: _Found) -> None:

@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from junmai_svc.storage.errors import (
+    AccessDeniedError,
     JournalConflictError,
     JunmaiError,
     LockedError,
     NoSpaceError,
+    NotFoundError,
     StorageUnavailableError,
 )
 
@@ -25,6 +27,9 @@ OVERDUE_GRACE = timedelta(hours=1)
 LONGEST_PROBLEM = 2_000  # characters
 # What may be gone by itself a little later; everything else waits for the next regular time.
 _PASSING = (StorageUnavailableError, LockedError, NoSpaceError, JournalConflictError)
+
+# What a store says, or is said of it, that can't be used by anybody.
+_DOWN = (StorageUnavailableError, NotFoundError, AccessDeniedError)
 
 
 class Recurring(Protocol):
@@ -52,6 +57,11 @@ def first_run(schedule: Recurring, last: datetime | None, now: datetime) -> date
 def is_passing(error: BaseException) -> bool:
     """Tell whether the same call may work later without anybody doing anything."""
     return isinstance(error, _PASSING)
+
+
+def may_be_down(error: BaseException) -> bool:
+    """Tell whether a store's being down would explain an error; a look at it says whether it is."""
+    return isinstance(error, _DOWN)
 
 
 def retry_after(failures: int, due: timedelta, jitter: Callable[[], float]) -> timedelta | None:

@@ -1,7 +1,7 @@
 """What the daemon does for the stores: prune, drill, check, publish; a part for each store."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from pathlib import Path
 
 from junmai_svc.service.check import check
@@ -14,6 +14,7 @@ from junmai_svc.service.daemon.job_targets import (
     subject_of,
 )
 from junmai_svc.service.daemon.jobs import Facts, Part
+from junmai_svc.service.daemon.known_stores import require_known_by
 from junmai_svc.service.drill import Result, drill, newest_of
 from junmai_svc.service.prune import prune
 from junmai_svc.service.publish import publish_to
@@ -105,5 +106,8 @@ def _checked(context: Context, share: float) -> Facts:
     return {"run": done.run, "snapshots": len(done.report.snapshots), "bytes": done.report.read}
 
 
-def _of_store(around: Surroundings, store: str) -> AbstractContextManager[Context]:
-    return store_context(around.journal, [Named(store)], around.loaded, around.progress)
+@contextmanager
+def _of_store(around: Surroundings, store: str) -> Iterator[Context]:
+    require_known_by(around.journal, around.loaded, store)
+    with store_context(around.journal, [Named(store)], around.loaded, around.progress) as context:
+        yield context

@@ -16,7 +16,7 @@ from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import LockedError
 from junmai_svc.storage.files import staged_path
 
-LARGEST_NOTE = 1 << 20
+LARGEST_NOTE = 1 << 24
 
 
 class CourseNote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,13 +35,26 @@ class StandingNote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     trouble: str | None = None
     told: list[str] = []
     told_at: str | None = None
+    within: bool = False
+
+
+class NoticeNote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is still to be told; see `service.notify.holding`."""
+
+    subject: str
+    state: str
+    text: str
+    store: str | None = None
+    urgent: bool = False
+    ends: list[str] = []
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
     """Who holds the lock, since when, and how its jobs are; times are ISO 8601 in UTC.
 
-    `succeeded`, `waiting` and `standings` are by subject and outlive the daemon, as do the messages
-    that were not delivered, `unsent`, each with title and text; `next` is by job.
+    `succeeded`, `waiting` and `standings` are by subject and outlive the daemon, as does when
+    anything was told of each store, `spoken`, what is `held` back, and the messages that were not
+    delivered, `unsent`, each with title and text; `next` is by job.
     """
 
     pid: int = 0
@@ -54,6 +67,8 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     next: dict[str, str | None] = {}
     courses: dict[str, CourseNote] = {}
     standings: dict[str, StandingNote] = {}
+    spoken: dict[str, str] = {}
+    held: list[NoticeNote] = []
     unsent: list[tuple[str, str]] = []
 
 

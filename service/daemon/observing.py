@@ -26,6 +26,7 @@ from junmai_svc.service.daemon.job_targets import (
     stores_of,
     subject_of,
 )
+from junmai_svc.service.daemon.known_stores import require_known_by
 from junmai_svc.service.daemon.last_backups import absolute, folder_of
 from junmai_svc.service.daemon.run import Inside
 from junmai_svc.service.logs import log
@@ -47,7 +48,7 @@ from junmai_svc.service.stores import Named, open_store, place_of
 from junmai_svc.service.version import __version__
 from junmai_svc.service.wiring import open_journal
 from junmai_svc.storage.databases.failures import translated
-from junmai_svc.storage.errors import JunmaiError
+from junmai_svc.storage.errors import JunmaiError, NotFoundError
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.events import Role, kind_of
 from junmai_svc.storage.journal.journal import Journal
@@ -138,7 +139,7 @@ class Observer:
     def _look(self, store: str, loaded: Loaded) -> None:
         moment = now()
         try:
-            found = _listed(store, loaded, moment)
+            found = self._listing_of(store, loaded, moment)
         except Exception as problem:  # noqa: BLE001  # a bug must not end all looks
             message = problem_of(problem)
             if isinstance(problem, JunmaiError):
@@ -150,6 +151,17 @@ class Observer:
         with self._lock:
             self._listings[store] = found
             self._looking.discard(store)
+
+    def _listing_of(self, store: str, loaded: Loaded, moment: datetime) -> Listing:
+        """List a store; one where nothing is must be new, or its disk is not there."""
+        try:
+            found = _listed(store, loaded, moment)
+        except NotFoundError:
+            require_known_by(self._inside.journal, loaded, store)
+            raise
+        if not found.snapshots and not found.unreadable:
+            require_known_by(self._inside.journal, loaded, store)
+        return found
 
 
 def is_stale(listing: Listing, changed: datetime | None, moment: datetime) -> bool:

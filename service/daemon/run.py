@@ -23,10 +23,17 @@ from junmai_svc.service.daemon.heap import give_back
 from junmai_svc.service.daemon.job_memory import Memory
 from junmai_svc.service.daemon.job_policy import problem_of
 from junmai_svc.service.daemon.jobs import Job
+from junmai_svc.service.daemon.known_stores import is_down
 from junmai_svc.service.daemon.last_backups import LastBackups, Place
 from junmai_svc.service.daemon.lock import Note, only_one, read_note, write_note
 from junmai_svc.service.daemon.scheduler import Daemon, background_scheduler
-from junmai_svc.service.daemon.standing_notes import noted, standings_in, times_in
+from junmai_svc.service.daemon.standing_notes import (
+    held_in,
+    held_noted,
+    noted,
+    standings_in,
+    times_in,
+)
 from junmai_svc.service.daemon.stopping import Stop, Stoppable, listening
 from junmai_svc.service.logs import log
 from junmai_svc.service.notify.crier import Crier
@@ -147,7 +154,7 @@ def run_daemon(
                 _serve(running, this, set_up, beside)
         finally:
             all_ended = running.daemon.close(STOP_SECONDS, time.sleep)
-            running.crier.flush()
+            running.crier.flush(now(), everything=True)  # who knows when the next one starts
             running.messenger.close(5.0)
             _write_note(running)
         left = running.daemon.running()
@@ -205,9 +212,9 @@ def _ids(jobs: tuple[Job, ...]) -> list[str]:
     return [job.id for job in jobs][:NAMES_PER_EVENT]
 
 
-def _subjects(jobs: tuple[Job, ...]) -> set[str]:
-    """What people may be told of."""
-    return {CONFIGURATION, *(part.subject for job in jobs for part in job.parts)}
+def _subjects(jobs: tuple[Job, ...]) -> dict[str, str | None]:
+    """What people may be told of, and the store that it is about."""
+    return {CONFIGURATION: None, **{part.subject: part.store for job in jobs for part in job.parts}}
 
 
 def _begin(journal: Path, stop: Stop, this: Operation, setup: Setup) -> _Running:
@@ -217,9 +224,15 @@ def _begin(journal: Path, stop: Stop, this: Operation, setup: Setup) -> _Running
     for subject, when in times_in(before.succeeded).items():
         memory.learn(subject, when)
     messenger = Messenger(setup.addresses, before.unsent)
-    standings = standings_in(before.standings)
-    crier = Crier(messenger.tell, messenger.ping, setup.remind, standings)
-    crier.forget_others(_subjects(setup.jobs))
+    crier = Crier(
+        messenger.tell,
+        messenger.ping,
+        setup.remind,
+        standings_in(before.standings),
+        times_in(before.spoken),
+        held_in(before.held),
+    )
+    crier.configured(_subjects(setup.jobs))
     crier.went_well(CONFIGURATION, started)
 
     def record(name: str, data: Mapping[str, Any]) -> None:
@@ -228,7 +241,11 @@ def _begin(journal: Path, stop: Stop, this: Operation, setup: Setup) -> _Running
         except JunmaiError as problem:  # it is in the log, at least
             log().error("journal.unwritable", last=name, problem=problem.message, **data)
 
-    daemon = Daemon(background_scheduler(), stop, record, crier, now, memory)
+    def store_is_down(store: str) -> bool:
+        return is_down(running.loaded, store)
+
+    scheduler = background_scheduler()
+    daemon = Daemon(scheduler, stop, record, crier, now, memory, store_is_down=store_is_down)
     note = Note(
         pid=os.getpid(),
         host=platform.node(),
@@ -274,7 +291,7 @@ def _serve(
             looked = time.monotonic()
             _learn(running, this.journal)
             running.daemon.look_round()
-            running.crier.flush()
+            running.crier.flush(now())
             _write_note(running)
             if beside is not None:
                 beside.look_round()
@@ -300,10 +317,11 @@ def _reload(running: _Running, this: Operation, set_up: Callable[[Stoppable], Se
         running.crier.went_wrong(CONFIGURATION, Trouble.FAILED, text, when)
     else:
         running.crier.went_well(CONFIGURATION, when)
-    running.crier.forget_others(_subjects(setup.jobs))
+    running.crier.configured(_subjects(setup.jobs))
     running.loaded, running.places = setup.loaded, setup.places
     _learn(running, this.journal)
     running.daemon.replace(setup.jobs)
+    log().info("configuration.reloaded", jobs=_ids(setup.jobs))
     _record(this, "configuration_reloaded", jobs=_ids(setup.jobs), needs_restart=left)
 
 
@@ -330,6 +348,8 @@ def _write_note(running: _Running) -> None:
     note = structs.replace(
         note,
         standings=noted(running.crier.standings()),
+        spoken={store: when.isoformat() for store, when in running.crier.spoken().items()},
+        held=held_noted(running.crier.held()),
         unsent=running.messenger.unsent()[-UNSENT_IN_NOTE:],
     )
     if note != running.written:

@@ -31,6 +31,7 @@ from junmai_svc.service.daemon.job_policy import (
     Recurring,
     first_run,
     is_passing,
+    may_be_down,
     missed_between,
     overdue_at,
     problem_of,
@@ -39,7 +40,7 @@ from junmai_svc.service.daemon.job_policy import (
 from junmai_svc.service.daemon.jobs import Job, Outcome, Part, run_parts
 from junmai_svc.service.daemon.stopping import Stop
 from junmai_svc.service.logs import log
-from junmai_svc.service.notify.notices import Trouble
+from junmai_svc.service.notify.notices import Cause, Trouble
 
 # More than one, so that a store that does not answer keeps nobody else waiting.
 WORKERS = 4
@@ -60,8 +61,15 @@ class Teller(Protocol):
     def went_well(self, subject: str, now: datetime) -> None:
         """Hear that it went well."""
 
-    def went_wrong(self, subject: str, trouble: Trouble, text: str, now: datetime) -> None:
-        """Hear that it went wrong, or is overdue."""
+    def went_wrong(
+        self,
+        subject: str,
+        trouble: Trouble,
+        text: str,
+        now: datetime,
+        cause: Cause = Cause.OTHER,
+    ) -> None:
+        """Hear that it went wrong, and why, or is overdue."""
 
     def ended(self, job: Job, *, settled: bool) -> None:
         """Hear that a job ended, after its subjects; not settled: it is soon tried again."""
@@ -108,7 +116,7 @@ class Daemon:
     """The jobs and the scheduler that runs them.
 
     `record` writes an event into the daemon's own stream; `memory` holds when each subject went
-    well last, as far as anybody knows.
+    well last, as far as anybody knows; `store_is_down` looks whether a store is there at all.
     """
 
     scheduler: BaseScheduler
@@ -118,6 +126,7 @@ class Daemon:
     clock: Callable[[], datetime]
     memory: Memory
     jitter: Callable[[], float] = random.random
+    store_is_down: Callable[[str], bool] = lambda _store: False
     _courses: dict[str, _Course] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -289,7 +298,14 @@ class Daemon:
                 "tries": tries,
             },
         )
-        self.teller.went_wrong(outcome.part.subject, Trouble.FAILED, problem, now)
+        cause = self._cause(outcome.part, outcome.error)
+        self.teller.went_wrong(outcome.part.subject, Trouble.FAILED, problem, now, cause)
+
+    def _cause(self, part: Part, error: BaseException) -> Cause:
+        """Say why a part failed; a store that may be down is looked at."""
+        if part.store is not None and may_be_down(error) and self.store_is_down(part.store):
+            return Cause.DOWN
+        return Cause.PASSING if is_passing(error) else Cause.OTHER
 
     def _submitted(self, event: JobEvent) -> None:
         """Count the due times that passed while a job waited for its turn."""

@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -74,6 +75,19 @@ def _lines(path: Path | None) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
+def require_apprise() -> None:
+    """Do nothing where the extra `notify` is installed.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if find_spec("apprise") is None:
+        raise UsageError(
+            "Notifications need the extra `notify`, which is not installed",
+            "Install it with `pip install junmai-svc[notify]`.",
+        )
+
+
 def send(urls: tuple[str, ...], title: str, text: str) -> None:
     """Send one message to all addresses.
 
@@ -81,13 +95,9 @@ def send(urls: tuple[str, ...], title: str, text: str) -> None:
         UsageError: the extra is not installed, or an address is of no kind that Apprise knows.
         StorageUnavailableError: an address did not take it.
     """
-    try:
-        import apprise  # noqa: PLC0415  # an extra of 25 MB
-    except ImportError as error:
-        raise UsageError(
-            "Notifications need the extra `notify`, which is not installed",
-            "Install it with `pip install junmai-svc[notify]`.",
-        ) from error
+    require_apprise()
+    import apprise  # noqa: PLC0415  # an extra of 25 MB
+
     # Its log names whole addresses.
     logging.getLogger("apprise").disabled = True
     target = apprise.Apprise()

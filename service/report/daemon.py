@@ -92,4 +92,6 @@ def show_installed(view: View) -> None:
 def show_sent(view: View) -> None:
     """Who was told."""
     console = _console()
-    console.print(f"Sent to {view['addresses']} addresses; pinged: {view['pinged']}")
+    count = view["addresses"]
+    plural = "" if count == 1 else "es"
+    console.print(f"Sent to {count} address{plural}; pinged: {view['pinged']}")

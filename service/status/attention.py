@@ -51,7 +51,7 @@ def attention(
         *(each for listing in observation.listings for each in _of_store(listing, observation)),
         *_of_journal(observation),
         *_of_notifications(observation),
-        *(each for job in observation.jobs for each in _of_job(job, coverages, observation.now)),
+        *(each for job in observation.jobs for each in _of_job(job, coverages, observation)),
         *_of_migrations(migrations, observation.now),
     ]
     once: dict[str, Attention] = {}
@@ -66,11 +66,14 @@ def _of_coverage(coverage: Coverage, observation: Observation) -> Iterator[Atten
     overdue = _overdue(coverage, now) if coverage.is_overdue(now) else None
     if job is not None:
         where = f" to {store}" if job.store else ""
+        why = _because(job.message)
+        if is_explained(job, observation.listings):
+            why = f", as {store} could not be read."
         yield Attention(
             Level.WRONG,
             0,
             f"The last backup of {database}{where} failed{_when(job.finished, now)}"
-            f"{_in_a_row(job)}{_because(job.message)}{f' {overdue}' if overdue else ''}",
+            f"{_in_a_row(job)}{why}{f' {overdue}' if overdue else ''}",
             _next(job, now),
             database,
             store,
@@ -141,14 +144,28 @@ def _of_proof(coverage: Coverage, observation: Observation) -> Iterator[Attentio
         )
 
 
+def is_explained(job: Job, listings: Iterable[Listing]) -> bool:
+    """Tell whether a job failed by what its store could not be read for, either."""
+    return any(
+        each.store == job.store and each.problem and job.message.startswith(each.problem)
+        for each in listings
+    )
+
+
 def _of_store(listing: Listing, observation: Observation) -> Iterator[Attention]:
     now, store = observation.now, listing.store
     if listing.problem is not None:
+        failed = [
+            f"{job.name} of {job.database}" if job.database else job.name
+            for job in observation.jobs
+            if job.outcome is JobOutcome.FAILED and is_explained(job, [listing])
+        ]
         yield Attention(
             Level.WRONG,
-            3,
+            -1 if failed else 3,  # it comes before what it explains
             f"The store {store} could not be read{_when(listing.looked, now)}"
-            f"{_because(listing.problem)}",
+            f"{_because(listing.problem)}"
+            f"{f' By that failed: {listed(tuple(sorted(failed)), 8)}.' if failed else ''}",
             "What is shown of it may be old. `junmai-svc config check` probes it.",
             store=store,
         )
@@ -173,7 +190,7 @@ def _of_journal(observation: Observation) -> Iterator[Attention]:
     if problem is not None:
         yield Attention(
             Level.WRONG,
-            0,
+            -2,
             f"The journal can't be used{_because(problem)}",
             "Without it no backup is recorded, and none is taken.",
         )
@@ -190,10 +207,15 @@ def _of_notifications(observation: Observation) -> Iterator[Attention]:
         )
 
 
-def _of_job(job: Job, coverages: Iterable[Coverage], now: datetime) -> Iterator[Attention]:
+def _of_job(
+    job: Job, coverages: Iterable[Coverage], observation: Observation
+) -> Iterator[Attention]:
     """Jobs other than backups, which `_of_coverage` tells of with what they mean."""
     if job.name == "backup" or job.outcome is not JobOutcome.FAILED:
         return
+    if is_explained(job, observation.listings):
+        return  # told with its store
+    now = observation.now
     failed_proof = job.name == "drill" and any(
         coverage.fails_proof
         for coverage in coverages

@@ -107,6 +107,26 @@ def test_a_check_ends_with_the_code_of_the_first_problem_and_names_them_all(
     assert "FAILED: Database not found" in told.out
 
 
+def test_a_check_finds_what_is_configured_twice_by_other_names(
+    program: Program, source: Path
+) -> None:
+    store = program.folder / "backups"
+    database = f"path = '{source}'\nschedule = \"0 * * * *\"\n"
+    configured(
+        program,
+        f"[stores.one]\nurl = '{store}'\n[stores.two]\nurl = '../backups'\n"
+        f"[stores.far]\nurl = '../far'\n"
+        f'[[databases]]\nname = "a"\nstores = ["one"]\n{database}'
+        f'[[databases]]\nname = "b"\nstores = ["one", "far"]\n{database}'
+        f'[[databases]]\nname = "c"\nstores = ["two"]\n{database}',
+    )
+    said = program("config", "check", "--json", code=2).json
+    wrong = {row["name"]: row["error"]["message"] for row in said["tried"] if row["error"]}
+    assert set(wrong) == {"two", "b"}
+    assert "one and two are the same store" in wrong["two"]
+    assert "a and b are the same file, and both go to one" in wrong["b"]
+
+
 def test_a_journal_that_is_none_is_a_problem(program: Program, source: Path) -> None:
     configured(program, f"[journal]\nurl = 'sqlite:///{source}'\n")
     (row,) = program("config", "check", "--json", code=20).json["tried"]

@@ -17,7 +17,7 @@ from junmai_svc.service.daemon.job_memory import Memory
 from junmai_svc.service.daemon.jobs import Job
 from junmai_svc.service.daemon.scheduler import Daemon
 from junmai_svc.service.daemon.stopping import Stop
-from junmai_svc.service.notify.notices import Trouble
+from junmai_svc.service.notify.notices import Cause, Trouble
 
 LOOK = timedelta(seconds=30)
 
@@ -74,8 +74,16 @@ class Heard:
         """Hear of a success."""
         self.well.append((when, subject))
 
-    def went_wrong(self, subject: str, trouble: Trouble, text: str, when: datetime) -> None:
+    def went_wrong(
+        self,
+        subject: str,
+        trouble: Trouble,
+        text: str,
+        when: datetime,
+        cause: Cause = Cause.OTHER,
+    ) -> None:
         """Hear of a trouble."""
+        del cause
         self.wrong.append((when, subject, trouble, text))
 
     def ended(self, job: Job, *, settled: bool) -> None:

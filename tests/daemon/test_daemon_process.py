@@ -148,6 +148,7 @@ def test_a_new_configuration_is_taken_and_a_bad_one_changes_nothing(
     installation.configure("every 1s")
     running.send_signal(signal.SIGHUP)
     installation.wait_for(lambda: len(installation.snapshots()) >= 2, running)
+    assert installation.lines("configuration.reloaded")
     running.send_signal(signal.SIGTERM)
     assert ended(running) == 0
     assert installation.events() == [

@@ -11,6 +11,7 @@ from junmai_svc.service.configuration.file import load
 from junmai_svc.service.daemon.job_building import build_jobs
 from junmai_svc.service.daemon.job_targets import Surroundings
 from junmai_svc.service.daemon.jobs import run_parts
+from junmai_svc.service.daemon.known_stores import is_down
 from junmai_svc.service.progress import Silent
 from junmai_svc.storage.errors import StorageUnavailableError
 
@@ -52,6 +53,32 @@ def test_a_disk_that_is_not_mounted_is_missed_and_other_stores_go_on(
     assert backed_up(installation) == {"local": None, "other": None}
 
 
+UPKEEP = "\n".join(
+    f'[{kind}]\nschedule = "1 0 1 1 *"' for kind in ("prune", "drill", "check", "publish")
+)
+NO_UPKEEP = HEAD[HEAD.index("[prune]") :]
+
+
+@pytest.mark.parametrize("mount_point_stays", [False, True])
+def test_nothing_goes_well_in_a_store_whose_disk_is_not_mounted(
+    installation: Installation, layout: str, mount_point_stays: bool
+) -> None:
+    head = HEAD.replace(NO_UPKEEP, UPKEEP).replace('layout = "file"', f'layout = "{layout}"')
+    installation.configure(NEVER_SOON, head=head)
+    loaded = load(installation.configuration, {})
+    assert loaded is not None
+    jobs = build_jobs(Surroundings(loaded, installation.journal, Silent()))
+    assert [each.error for job in jobs for each in run_parts(job, job.parts)] == [None] * 5
+    installation.store.rename(installation.folder / "unplugged")
+    if mount_point_stays:
+        installation.store.mkdir()
+    for job in jobs:
+        for each in run_parts(job, job.parts):
+            assert isinstance(each.error, StorageUnavailableError), each
+            assert "may not be mounted" in each.error.message
+    assert not installation.store.exists() or list(installation.store.iterdir()) == []
+
+
 def test_a_backup_by_hand_begins_it_anew(installation: Installation, layout: str) -> None:
     installation.configure(NEVER_SOON, head=HEAD.replace('"file"', f'"{layout}"'))
     assert backed_up(installation) == {"local": None}
@@ -85,3 +112,20 @@ def test_a_bucket_without_its_store_is_missed_too(
     found = backed_up(installation)["local"]
     assert isinstance(found, StorageUnavailableError)
     assert client.list_objects_v2(Bucket=name).get("Contents", []) == []
+
+
+def test_a_store_that_is_not_there_is_down_and_one_that_is_damaged_is_not(
+    installation: Installation, layout: str
+) -> None:
+    installation.configure(NEVER_SOON, head=HEAD.replace('"file"', f'"{layout}"'))
+    assert backed_up(installation) == {"local": None}
+    loaded = load(installation.configuration, {})
+    assert loaded is not None
+    assert not is_down(loaded, "local")
+    away = installation.folder / "unplugged"
+    installation.store.rename(away)
+    assert is_down(loaded, "local")
+    installation.store.mkdir()
+    assert is_down(loaded, "local")
+    (installation.store / "store.json").write_text("{")
+    assert not is_down(loaded, "local")

@@ -96,6 +96,26 @@ def test_a_store_that_can_not_be_listed_is_told_of_and_looked_at_again(
     assert watching.seen().listings[0].problem
 
 
+@pytest.mark.parametrize("layout", ["file", "blocks"])
+@pytest.mark.parametrize("mount_point_stays", [False, True])
+def test_a_store_whose_disk_is_not_mounted_is_never_said_to_be_empty(
+    installation: Installation, layout: str, mount_point_stays: bool
+) -> None:
+    installation.configure(NEVER_SOON, head=HEAD.replace('"file"', f'"{layout}"'))
+    watching = Watching(installation)
+    watching.back_up()
+    watching.look_round()
+    installation.store.rename(installation.folder / "unplugged")
+    if mount_point_stays:
+        installation.store.mkdir()
+    for part in (part for job in watching.jobs for part in job.parts):
+        watching.memory.learn(part.subject, now(), now())  # so it is time to look
+    watching.look_round()
+    [listing] = watching.seen().listings
+    assert "not there any more" in (listing.problem or "")
+    assert len(listing.snapshots) == 1
+
+
 @pytest.mark.parametrize(
     ("looked", "problem", "changed", "stale"),
     [

@@ -297,6 +297,24 @@ def test_other_jobs_that_failed_are_wrong_and_the_rest_is_not() -> None:
     assert status.state is State.OK
 
 
+def test_a_store_that_is_gone_comes_first_with_what_it_explains_and_no_more_is_repeated() -> None:
+    gone = "The store is not there any more"
+    jobs = (
+        job("backup", "wine", "local", JobOutcome.FAILED, message=f"{gone}. Mount it."),
+        job("prune", None, "local", JobOutcome.FAILED, message=f"{gone}. Mount it."),
+        job("drill", "wine", "local", JobOutcome.FAILED, message=f"{gone}. Mount it."),
+        job("check", None, "local", JobOutcome.FAILED, message="Three blocks are damaged."),
+    )
+    listing = Listing("local", NOW, (taken(17 * MINUTE),), problem=gone)
+    status = fold_status(seen(jobs=jobs, listings=(listing,)))
+    by_that = "By that failed: backup of wine, drill of wine and prune."
+    assert texts(status) == [
+        f"The store local could not be read just now: {gone}. {by_that}",
+        "The last backup of wine to local failed 17 minutes ago, as local could not be read.",
+        "The last check in local failed 17 minutes ago: Three blocks are damaged.",
+    ]
+
+
 def test_a_drill_that_found_a_bad_snapshot_is_told_once() -> None:
     bad = proof(MINUTE, ProofOutcome.FAILED)
     drill = job("drill", "wine", "local", JobOutcome.FAILED)
@@ -308,8 +326,7 @@ def test_a_drill_that_found_a_bad_snapshot_is_told_once() -> None:
 def test_a_journal_that_can_not_be_used_comes_first() -> None:
     broken = JournalFacts(problem="The journal is damaged at position 7")
     status = fold_status(replace(failing(), journal=broken))
-    wrong = [each.text for each in status.wrong if each.rank == 0]
-    assert "The journal can't be used: The journal is damaged at position 7." in wrong
+    assert texts(status)[0] == "The journal can't be used: The journal is damaged at position 7."
 
 
 def test_a_failed_migration_is_news_for_a_week_unless_a_later_one_succeeded() -> None:
@@ -338,7 +355,8 @@ def test_what_is_worst_comes_first_and_nothing_is_said_twice() -> None:
         (each.level for each in status.attention), reverse=True
     )
     assert len(set(texts(status))) == len(status.attention)
-    assert status.attention[0].text.startswith("The last backup of junmai to offsite failed")
+    assert status.attention[0].text.startswith("The store offsite could not be read")
+    assert status.attention[1].text.startswith("The last backup of junmai to offsite failed")
 
 
 def test_nothing_watched_is_healthy() -> None:
