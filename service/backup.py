@@ -33,7 +33,7 @@ from junmai_svc.storage.errors import (
     NoSpaceError,
     StorageUnavailableError,
 )
-from junmai_svc.storage.files import copy_permissions, identity_of, sha256_of
+from junmai_svc.storage.files import copy_permissions, identity_of, sha256_of, without_links
 from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Staged, Tick, checked
 from junmai_svc.storage.snapshots.manifest import (
     FORMAT,
@@ -184,7 +184,7 @@ def _taken(
         check=CheckFacts(method=found.method, violations=found.violations),
         checkpoint=checkpoint_text(context.journal),
         tool=f"junmai-svc {__version__}",
-        whole_path=str(source.resolve()),
+        whole_path=str(without_links(source)),
     )
     stored, image = _store(context, taken, manifest, this, failed)
     unchanged.remember(context, source, footprint, when, stored)

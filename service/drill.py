@@ -28,6 +28,7 @@ from junmai_svc.storage.errors import (
     JunmaiError,
     NotFoundError,
 )
+from junmai_svc.storage.files import without_links
 from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore
 
 
@@ -65,7 +66,7 @@ def newest_of(store: SnapshotStore, database: Path | None) -> list[Snapshot]:
     with translated("list the snapshots in", store.url):
         found = [each for each in store.snapshots()[0] if not each.manifest.reason.is_undo]
     if database is not None:
-        whole = database.resolve()
+        whole = without_links(database)
         own = [each for each in found if Path(each.manifest.path) == whole]
         found = own or [each for each in found if each.manifest.is_of(database)]
     newest: dict[str, Snapshot] = {}

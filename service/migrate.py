@@ -7,7 +7,7 @@ been compared with the snapshot value by value.
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from junmai_svc.checks.image import Examination, examine
@@ -48,6 +48,7 @@ from junmai_svc.storage.errors import InterruptedRunError, JunmaiError, Migratio
 from junmai_svc.storage.files import (
     copy_permissions,
     identity_of,
+    led_to,
     staged_path,
     switch_in_new,
     sync_file,
@@ -81,7 +82,8 @@ def migrate(
 ) -> Migration:
     """Migrate, and return only after the verified target has its final name, durably.
 
-    `log` is the replaced tool's log where it has been begun already.
+    Where the target is a link, the file that it leads to is the target, and the link stays. `log`
+    is the replaced tool's log where it has been begun already.
 
     Raises:
         UsageError, PlanError: the request can't be carried out; nothing was done.
@@ -90,6 +92,7 @@ def migrate(
         JunmaiError: reading or writing failed. In all cases the target is as it was, the source
             untouched and a backup that was taken stays.
     """
+    request = replace(request, target=led_to(request.target))
     refuse_request(request)
     if request.overwrite and request.target.exists():
         require_one_history(context)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import NotFoundError, UsageError
+from junmai_svc.storage.files import without_links
 
 # Of what is there already; enough to know a result by.
 _LOOKED_AT = 1 << 17
@@ -26,7 +27,7 @@ def output_file(path: Path, what: str, is_one: Callable[[bytes], bool]) -> Path:
         AccessDeniedError: what is there can't be looked at.
     """
     with translated(f"write {what} to", path):
-        file = path.resolve()
+        file = without_links(path)
         if file.is_dir():
             raise UsageError(f"Can't write {what} to {path}: it is a folder", "Name a file.")
         if not file.parent.is_dir():

@@ -27,7 +27,14 @@ from junmai_svc.storage.errors import (
     NotFoundError,
     UsageError,
 )
-from junmai_svc.storage.files import identity_of, staged_path, sync_file, token_of
+from junmai_svc.storage.files import (
+    identity_of,
+    led_to,
+    staged_path,
+    sync_file,
+    token_of,
+    without_links,
+)
 from junmai_svc.storage.journal.addresses import is_same_place
 from junmai_svc.storage.journal.folding import SNAPSHOTS, rows_named
 from junmai_svc.storage.snapshots.base import LATEST, Snapshot, SnapshotStore
@@ -74,7 +81,7 @@ def choose(context: Context, which: Which, target: Path | None) -> Found:
         NotFoundError: there is none.
         IntegrityError: it has no manifest, or one that can't be used.
     """
-    return choose_from(context.stores, which, target.resolve() if target else None)
+    return choose_from(context.stores, which, without_links(target) if target else None)
 
 
 def choose_from(stores: Sequence[SnapshotStore], which: Which, database: PurePath | None) -> Found:
@@ -149,8 +156,7 @@ def restore(context: Context, which: Which, target: Path, *, full_check: bool = 
         LockedError: somebody is using the target.
         JunmaiError: reading or writing failed; the target is the old one or the new one, whole.
     """
-    if target.is_symlink():
-        target = target.resolve()
+    target = led_to(target)
     _refuse_journal(context, target)
     found = choose(context, which, target)
     snapshot = found.snapshot

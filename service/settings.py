@@ -13,6 +13,7 @@ from junmai_svc.service.configuration.file import Loaded
 from junmai_svc.service.configuration.form import RetentionSection, duration
 from junmai_svc.service.retention import Policies, Policy
 from junmai_svc.storage.errors import NotFoundError, UsageError
+from junmai_svc.storage.files import without_links
 
 JOURNAL_NAME = "journal.db"
 BACKUP_FOLDER = "backups"
@@ -80,7 +81,7 @@ def retention(
     named = configuration.stores.get(store) if store else None
     section = (named.retention if named else None) or configuration.retention
     own: dict[PurePath, Policy] = {
-        counted_from(loaded.folder, Path(each.path)).resolve(): _policy(
+        without_links(counted_from(loaded.folder, Path(each.path))): _policy(
             each.retention, older_than, said
         )
         for each in configuration.databases

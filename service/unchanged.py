@@ -22,7 +22,7 @@ from junmai_svc.storage.errors import (
     JunmaiError,
     NotFoundError,
 )
-from junmai_svc.storage.files import STAGED_SUFFIX
+from junmai_svc.storage.files import STAGED_SUFFIX, without_links
 from junmai_svc.storage.snapshots.base import Snapshot
 from junmai_svc.storage.snapshots.cache import make_private, sweep_unfinished
 from junmai_svc.storage.snapshots.manifest import STAMP, Reason
@@ -88,7 +88,7 @@ def store_again(
         manifest = msgspec.structs.replace(
             last.manifest,
             original_path=str(source),
-            whole_path=str(source.resolve()),
+            whole_path=str(without_links(source)),
             name=f"{source.stem}_backup_{when.strftime(STAMP)}",
             timestamp=when.strftime(STAMP),
             created_at=when.isoformat(timespec="microseconds"),

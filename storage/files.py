@@ -23,6 +23,20 @@ def staged_path(final: Path, token: str) -> Path:
     return final.with_name(f".{final.name}.{token}{STAGED_SUFFIX}")
 
 
+def without_links(path: Path) -> Path:
+    """Return a path from the root and without links, whether it is there or not.
+
+    A link that leads round to itself stays, unlike with `Path.resolve`, which fails: whoever opens
+    it is told.
+    """
+    return Path(os.path.realpath(path))
+
+
+def led_to(path: Path) -> Path:
+    """Return the file that a link leads to, there or not; any other path as it is."""
+    return without_links(path) if path.is_symlink() else path
+
+
 def token_of(run: str) -> str:
     """Return the token of the files that a run stages: the end of its id, which is random."""
     return run[-12:]

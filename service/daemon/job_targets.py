@@ -11,6 +11,7 @@ from junmai_svc.service.daemon.last_backups import Place, absolute
 from junmai_svc.service.progress import Progress
 from junmai_svc.service.settings import counted_from
 from junmai_svc.service.stores import Named, place_of
+from junmai_svc.storage.files import without_links
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def stores_of(loaded: Loaded, section: DatabaseSection) -> list[str]:
 
 def path_of(loaded: Loaded, section: DatabaseSection) -> Path:
     """Return the file of a configured database, as manifests name it."""
-    return counted_from(loaded.folder.absolute(), Path(section.path)).resolve()
+    return without_links(counted_from(loaded.folder.absolute(), Path(section.path)))
 
 
 def changes_in(loaded: Loaded, store: str) -> Iterator[str]:

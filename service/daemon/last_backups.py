@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from junmai_svc.storage.files import without_links
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.events import Role, kind_of
 
@@ -18,7 +19,7 @@ Place = tuple[str, str]
 
 def absolute(place: str, folder: Path) -> str:
     """Return the path of a file or a local store that counts from a folder; a URL as it is."""
-    return place if "://" in place else str((folder / place).resolve())
+    return place if "://" in place else str(without_links(folder / place))
 
 
 class LastBackups:

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import LockedError
-from junmai_svc.storage.files import staged_path
+from junmai_svc.storage.files import staged_path, without_links
 
 LARGEST_NOTE = 1 << 24
 
@@ -74,7 +74,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
 def lock_path(journal: Path) -> Path:
     """Return the path of the lock: one for each journal, whichever way it is named."""
-    resolved = journal.resolve()
+    resolved = without_links(journal)
     return resolved.with_name(f"{resolved.name}.daemon.lock")
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from junmai_svc.storage.databases.connection import sidecar
+from junmai_svc.storage.files import without_links
 
 COARSEST = timedelta(seconds=2)
 _MOUNTS = Path("/proc/self/mountinfo")
@@ -58,7 +59,7 @@ def footprint_of(database: Path) -> Footprint | None:
 
 def _is_local(path: Path) -> bool:
     """Whether the mount point above a path is of a file system that is known to be local."""
-    whole = path.resolve()
+    whole = without_links(path)
     best, kind = "", ""
     for line in _MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines():
         # See proc_pid_mountinfo(5): the mount point is the fifth field, in octal escapes.

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from junmai_svc.storage.errors import JournalConflictError, LockedError
+from junmai_svc.storage.files import without_links
 from junmai_svc.storage.journal import events
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.journal import Journal
@@ -26,7 +27,7 @@ def database_id(journal_id: str, path: Path) -> str:
     It is the UUID version 5 (RFC 9562 section 5.5) of the resolved path, in the normal case of the
     system, with the journal's id as the name space. The file need not exist.
     """
-    return str(uuid.uuid5(uuid.UUID(journal_id), os.path.normcase(path.resolve())))
+    return str(uuid.uuid5(uuid.UUID(journal_id), os.path.normcase(without_links(path))))
 
 
 def register_database(journal: Journal, path: Path, run_id: str) -> str:
@@ -40,7 +41,7 @@ def register_database(journal: Journal, path: Path, run_id: str) -> str:
     identifier = database_id(journal.journal_id, path)
     stream = events.stream_name("database", identifier)
     if journal.last(stream) is None:
-        data = {"database": str(path.resolve())}
+        data = {"database": str(without_links(path))}
         # A conflict means that another run was first, and said the same.
         with suppress(JournalConflictError):
             journal.append(stream, _REGISTERED, data, expected_version=0, correlation=run_id)

@@ -12,6 +12,7 @@ from typing import Self
 from filelock import FileLock, Timeout
 
 from junmai_svc.storage.errors import LockedError, StorageUnavailableError, UsageError
+from junmai_svc.storage.files import without_links
 from junmai_svc.storage.journal.events import require_uuid
 from junmai_svc.storage.journal.failures import translated
 
@@ -119,7 +120,7 @@ def _lock_path(journal_path: Path, run_id: str) -> Path:
 
 def _lock_folder(journal_path: Path) -> Path:
     """Return the folder of the locks, the same whichever way the journal was named."""
-    resolved = journal_path.resolve()
+    resolved = without_links(journal_path)
     return resolved.with_name(resolved.name + ".runs")
 
 

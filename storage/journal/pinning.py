@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from junmai_svc.storage.errors import IntegrityError, NotFoundError, UsageError
-from junmai_svc.storage.files import write_durably
+from junmai_svc.storage.files import without_links, write_durably
 from junmai_svc.storage.journal import note
 from junmai_svc.storage.journal.checkpoint import Checkpoint, open_checkpoint, origin_of
 from junmai_svc.storage.journal.failures import translated
@@ -60,7 +60,7 @@ def keep_pin(path: Path, signed: bytes) -> None:
         AccessDeniedError, NoSpaceError, NotFoundError: it can't be written.
     """
     with translated("write the pin", path):
-        write_durably(path.resolve(), signed, uuid7()[-12:])
+        write_durably(without_links(path), signed, uuid7()[-12:])
 
 
 def _read(path: Path, what: str) -> bytes:

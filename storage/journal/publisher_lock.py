@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from filelock import FileLock, Timeout
 
 from junmai_svc.storage.errors import StorageUnavailableError
+from junmai_svc.storage.files import without_links
 from junmai_svc.storage.journal.failures import translated
 from junmai_svc.storage.journal.journal import Journal
 
@@ -20,7 +21,7 @@ def alone(journal: Journal) -> Iterator[None]:
         StorageUnavailableError: another one has been at it for long.
         AccessDeniedError, NoSpaceError: the lock can't be had.
     """
-    resolved = journal.path.resolve()
+    resolved = without_links(journal.path)
     path = resolved.with_name(resolved.name + ".runs") / "publish.lock"
     with translated("lock", path):
         path.parent.mkdir(exist_ok=True)

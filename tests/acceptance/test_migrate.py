@@ -375,3 +375,22 @@ def test_large_tables_are_migrated_too(program: Program, tmp_path: Path) -> None
     outcome, target = migrate(program, source)
     assert rows(target, "jobs") == rows(source, "jobs")
     assert sum(table["rows"] for table in outcome.json["tables"]) == 60_000 + 10
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
+def test_a_link_stays_and_what_it_leads_to_is_the_target(
+    program: Program, source: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "disk").mkdir()
+    real, link = tmp_path / "disk" / "new.db", tmp_path / "link.db"
+    link.symlink_to(real)
+    kept = ("--backup-dir", tmp_path / "kept")
+    for options in ((), ("--overwrite",)):
+        program("migrate", "--source", source, "--target", link, *kept, *options)
+        assert link.is_symlink()
+        assert not real.is_symlink()
+        assert value(real, "SELECT count(*) FROM photos") == PHOTOS
+    round_ = tmp_path / "round.db"
+    round_.symlink_to(round_)
+    program("migrate", "--source", source, "--target", round_, *kept, code=2)
+    program("restore", "latest", "--to", round_, *kept)  # nothing is behind it to be kept
