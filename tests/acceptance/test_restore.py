@@ -375,7 +375,7 @@ def test_the_way_back_is_printed_as_a_command_that_works(program: Program, sourc
     outcome = program("restore", "latest", "--to", source, *there)
     assert all_rows(source) != before
     (undo,) = (line for line in outcome.out.splitlines() if line.startswith("Undo "))
-    name, *words = shlex.split(undo.removeprefix("Undo"))
+    name, *words = shlex.split(undo.removeprefix("Undo").replace("\\", "/"))
     assert name == "junmai-svc"
     program(*words)
     assert all_rows(source) == before
