@@ -194,7 +194,7 @@ def _seen(listings: Iterable[Listing]) -> frozenset[str]:
 
 def _recorded(told: Iterable[Row], snapshot: Snapshot) -> Row | None:
     """The row of a snapshot that was recorded elsewhere, or deleted here and copied back."""
-    named: Iterator[Row] = (row for row in told if row["snapshot"] == snapshot.name)
+    named: Iterator[Row] = (r for r in told if r["snapshot"] == snapshot.name and r["run"])
     return next((r for r in named if r["checksum"] in (None, snapshot.manifest.checksum)), None)
 
 

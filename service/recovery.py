@@ -23,6 +23,9 @@ from junmai_svc.storage.journal.liveness import forget_dead, is_alive
 
 Said = Mapping[str, Any]
 
+# What a copy that died has told of the snapshot which it had stored by then.
+_COPIED = ("snapshot", "checksum", "size")
+
 
 def close_abandoned(journal: Journal) -> list[str]:
     """End the streams of dead runs as abandoned, their staged files removed; return the streams.
@@ -40,12 +43,15 @@ def close_abandoned(journal: Journal) -> list[str]:
     for stream in dead:
         kind, run = split_stream(stream)
         events = streams[stream]
-        found = _found(_said(events), run, taken)
+        said = _said(events)
+        found = _found(said, run, taken)
+        what = _COPIED if kind == "copy" and found == "complete" else ()
         try:
             journal.append(
                 stream,
                 event_type(kind, "abandoned"),
-                {"found": found, "after": events[-1].type},
+                {"found": found, "after": events[-1].type}
+                | {n: said[n] for n in what if n in said},
                 expected_version=events[-1].version,
                 correlation=events[0].correlation,
                 causation=events[-1].id,
