@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from junmai_svc.service.configuration.file import Loaded
 from junmai_svc.service.configuration.form import duration
-from junmai_svc.service.daemon.job_building import build_jobs
+from junmai_svc.service.daemon.job_building import jobs_of
 from junmai_svc.service.daemon.job_targets import Surroundings, path_of, places_of
 from junmai_svc.service.daemon.page import page_beside
 from junmai_svc.service.daemon.run import Setup
@@ -29,12 +29,7 @@ def set_up(loaded: Loaded, journal: Path, progress: Progress) -> Setup:
         UsageError: nothing is configured to run, or not as it can be.
         JunmaiError: a file with addresses can't be read.
     """
-    jobs = build_jobs(Surroundings(loaded, journal, progress))
-    if not jobs:
-        raise UsageError(
-            "Nothing is configured to run",
-            "Add [[databases]] with a schedule, and a store, to the configuration.",
-        )
+    jobs = jobs_of(Surroundings(loaded, journal, progress))
     addresses = addresses_of(loaded, os.environ)
     remind: timedelta = duration(loaded.configuration.notify.repeat_after)
     return Setup(loaded, tuple(jobs), addresses, remind, places_of(loaded), page_beside)

@@ -30,6 +30,7 @@ from junmai_svc.storage.snapshots.base import (
     HOLDS,
     LATEST,
     Announce,
+    Released,
     Snapshot,
     Staged,
     Tick,
@@ -38,7 +39,12 @@ from junmai_svc.storage.snapshots.base import (
     require_checksum,
 )
 from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
-from junmai_svc.storage.snapshots.dropping import dropping, forget_dropping, refuse_dropping
+from junmai_svc.storage.snapshots.dropping import (
+    dropping,
+    forget_dropping,
+    refuse_dropping,
+    to_release,
+)
 from junmai_svc.storage.snapshots.exactly import claim_of, commit_exactly, stage_exactly
 from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
 from junmai_svc.storage.snapshots.manifest import (
@@ -242,17 +248,18 @@ class FileStore:
             hold.unlink(missing_ok=True)
             raise missing(name, self.url)
 
-    def release(self, name: str) -> None:
-        """Let a retention policy decide about a snapshot again; does nothing if it is not held.
+    def release(self, reference: str) -> Released:
+        """Let a retention policy decide about a snapshot again; see `SnapshotStore.release`.
 
         Raises:
-            NotFoundError: there is no such snapshot.
+            NotFoundError, IntegrityError: as there.
             OSError: it can't be written.
         """
-        snapshot = self.find(name)
-        if snapshot.name in self.held():
-            (self.folder / HOLDS / snapshot.name).unlink(missing_ok=True)
+        released = to_release(self, reference)
+        if released.snapshot in self.held():
+            (self.folder / HOLDS / released.snapshot).unlink(missing_ok=True)
             sync_folder(self.folder / HOLDS)
+        return released
 
     def held(self) -> frozenset[str]:
         """Return the names of the snapshots that are held.
