@@ -86,8 +86,10 @@ class _Store:
             known = due.pop(Path(problem.manifest).stem, None)
             self._doubt(problem.problem.message, known, f"{store.url}: {problem.manifest}")
         recorded: dict[str, Row] = {}
+        digests: dict[str, str] = {}
         for snapshot in listing.good:
-            row = due.pop(snapshot.name, None) or _recorded(told, snapshot)
+            own = due.pop(snapshot.name, None)
+            row = own or _recorded(told, snapshot)
             if row is None:
                 self._unexplained(snapshot)
             elif (row["checksum"] or snapshot.manifest.checksum) != snapshot.manifest.checksum:
@@ -95,8 +97,10 @@ class _Store:
                 self._doubt(message, row, store.url, MISSING_HINT)
             elif row["deleted"] is None:
                 recorded[snapshot.name] = row
+                if own is not None and own["manifest"] is not None:
+                    digests[snapshot.name] = own["manifest"]
         whole = [snapshot for snapshot in listing.good if snapshot.name in recorded]
-        for fault in faults(store, whole, read_data=read_data):
+        for fault in faults(store, whole, digests, read_data=read_data):
             self._doubt(fault.problem, recorded[fault.snapshot], store.url, fault.hint)
         hashed = len(whole) if read_data else 0
         self.verdicts.covered(Question.OBJECTS, hashed, len(whole), "snapshots hashed")

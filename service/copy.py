@@ -218,6 +218,7 @@ def _copy_one(
     this.record(
         "copied",
         **known,
+        manifest=stored.manifest.digest,
         new_bytes=stored.manifest.new_bytes,
         database=stored.manifest.path,
         reason=stored.manifest.reason.value,

@@ -32,11 +32,13 @@ from junmai_svc.storage.snapshots.store import FileStore
 class Manifests:
     """What became of bad manifests: snapshots that are whole again, and those that were put aside.
 
-    `aside` says under which name in `quarantine/`; whoever is in neither is where it was.
+    `aside` says under which name in `quarantine/`; whoever is in neither is where it was. `digests`
+    are those of the manifests that came from another store.
     """
 
     put_back: tuple[str, ...]
     aside: Mapping[str, str]
+    digests: Mapping[str, str]
 
 
 def mend_manifests(
@@ -52,6 +54,7 @@ def mend_manifests(
     store = context.store
     put_back: list[str] = []
     aside: dict[str, str] = {}
+    digests: dict[str, str] = {}
     for name, problem in sorted(bad.items()):
         if isinstance(problem, NewerManifestError):
             continue
@@ -64,11 +67,14 @@ def mend_manifests(
             except JunmaiError as refusal:
                 log().warning("repair.manifest_stays", snapshot=name, problem=refusal.message)
                 continue
-            if under or (good is not None and _stored(store, good, folder / "image.db")):
+            if under:
                 put_back.append(name)
+            elif good is not None and _stored(store, good, folder / "image.db"):
+                put_back.append(name)
+                digests[name] = good.manifest.digest
             else:
                 aside[name] = place
-    return Manifests(tuple(put_back), aside)
+    return Manifests(tuple(put_back), aside, digests)
 
 
 def _fetched(context: Context, name: str, other: SnapshotStore, image: Path) -> Snapshot | None:

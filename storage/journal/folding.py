@@ -33,7 +33,7 @@ Change = tuple[str, str, Row]
 
 
 # The steps of a run that change a row.
-_STEPS = SNAPSHOT_NAMED | {"copied", "snapshot_deleted"}
+_STEPS = SNAPSHOT_NAMED | {"copied", "repaired", "snapshot_deleted"}
 # The only types of events that change a row.
 TELLING = frozenset(
     type_
@@ -65,10 +65,8 @@ def changes(event: Event, row_of: RowOf) -> list[Change]:  # noqa: PLR0911  # on
     run = row_of(RUNS, event.stream)
     if run is None:
         return []
-    if kind.name == "snapshot_deleted":
-        return _deleted(event, run, row_of)
-    if kind.name == "copied":
-        return [_stored(event, run, row_of)]
+    if kind.name in _OF_SNAPSHOTS:
+        return _OF_SNAPSHOTS[kind.name](event, run, row_of)
     if not ends:
         run = run | {"snapshot": _text(event, "snapshot")}
         found = [_stored(event, run, row_of)] if kind.name == "stored" else []
@@ -175,12 +173,29 @@ def _stored(event: Event, run: Row, row_of: RowOf) -> Change:
         "store": store,
         "run": event.stream,
         "checksum": _text(event, "checksum"),
+        "manifest": _text(event, "manifest"),
         "size": size if isinstance(size, int) else None,
         "stored": time_text(event.time),
         "position": event.position,
         "deleted": before if before is not None and before > run["position"] else None,
     }
     return SNAPSHOTS, key, row
+
+
+def _copied(event: Event, run: Row, row_of: RowOf) -> list[Change]:
+    return [_stored(event, run, row_of)]
+
+
+def _put_back(event: Event, run: Row, row_of: RowOf) -> list[Change]:
+    """The rows whose manifests were put back from another store, which may say something else."""
+    told = event.data.get("manifests")
+    found: list[Change] = []
+    for name, digest in told.items() if isinstance(told, dict) else ():
+        key = snapshot_key(run["store"], str(name))
+        row = row_of(SNAPSHOTS, key)
+        if row is not None:
+            found.append((SNAPSHOTS, key, row | {"manifest": str(digest)}))
+    return found
 
 
 def _deleted(event: Event, run: Row, row_of: RowOf) -> list[Change]:
@@ -191,11 +206,19 @@ def _deleted(event: Event, run: Row, row_of: RowOf) -> list[Change]:
         key = snapshot_key(run["store"], str(name))
         row = row_of(SNAPSHOTS, key)
         if row is None:
-            fields = ("run", "database", "reason", "checksum", "size", "stored")
+            fields = ("run", "database", "reason", "checksum", "manifest", "size", "stored")
             known = {"snapshot": str(name), "store": run["store"], "position": event.position}
             row = dict.fromkeys(fields) | known
         found.append((SNAPSHOTS, key, row | {"deleted": event.position}))
     return found
+
+
+# What steps make of rows of snapshots, beside those that name the one which their run made.
+_OF_SNAPSHOTS: Mapping[str, Callable[[Event, Row, RowOf], list[Change]]] = {
+    "copied": _copied,
+    "repaired": _put_back,
+    "snapshot_deleted": _deleted,
+}
 
 
 def _database(event: Event, name: str, row_of: RowOf) -> list[Change]:

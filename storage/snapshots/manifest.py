@@ -5,6 +5,7 @@ its users find in ours what they know. A manifest comes from outside: everything
 it is used, and `backup_path` is never followed.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Text = Annotated[str, msgspec.Meta(max_length=4096)]
 MapName = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{32})?\Z")]
+# What a manifest says of the store that it is in, and not of the database.
+_OF_ITS_STORE = frozenset({"layout", "map", "new_bytes", "backup_path"})
 HINT = "Restore from another snapshot; `junmai-svc snapshots` lists the good ones."
 
 
@@ -113,6 +116,18 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     def database_name(self) -> str:
         """The file name of the database that it is a snapshot of."""
         return re.split(r"[/\\]", self.original_path)[-1]
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 in hex of all that it says of the database: the same in every store.
+
+        Fields that are empty don't count, so that a later version may have more of them.
+        """
+        fields = msgspec.to_builtins(self)
+        told = {name: value for name, value in fields.items() if value}
+        for name in _OF_ITS_STORE & told.keys():
+            del told[name]
+        return hashlib.sha256(msgspec.json.encode(told, order="deterministic")).hexdigest()
 
     @property
     def path(self) -> str:
