@@ -17,7 +17,7 @@ from junmai_svc.storage.backends.failures import translated
 from junmai_svc.storage.errors import IntegrityError, NotFoundError
 from junmai_svc.storage.journal.checkpoint import origin_of
 from junmai_svc.storage.journal.examining import Detail, Examination
-from junmai_svc.storage.journal.folding import RUNS, SNAPSHOTS, Row, rows_named
+from junmai_svc.storage.journal.folding import RUNS, SNAPSHOTS, STORES, Row, rows_named
 from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Unreadable
 
 MISSING_HINT = "Look whether another store still has it, and who deleted it here."
@@ -112,9 +112,14 @@ class _Store:
         store, here = self.listing.store, self.listing.addresses
         running = [row for _, row in rows_named(self.rows, RUNS) if row["status"] == "running"]
         pruning = any(row["kind"] == "prune" and row["store"] in here for row in running)
+        since = [r["accepted"] for key, r in rows_named(self.rows, STORES) if key in here]
         for name, row in due.items():
             if _is_there(store, name):
                 continue  # it was stored after the store was listed
+            if row["position"] < max(since, default=0):
+                text = f"{name} is gone, as was accepted of {store.url} since"
+                self.verdicts.note(Question.OBJECTS, text)
+                continue
             if pruning:
                 text = f"{name} is gone while a prune goes on in {store.url}"
                 self.verdicts.note(Question.OBJECTS, text)

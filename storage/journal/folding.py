@@ -25,7 +25,8 @@ RUNS = "run"
 SNAPSHOTS = "snapshot"
 DATABASES = "database"
 PROVEN = "proven"
-NAMES = (RUNS, SNAPSHOTS, DATABASES, PROVEN)
+STORES = "store"
+NAMES = (RUNS, SNAPSHOTS, DATABASES, PROVEN, STORES)
 
 Row = dict[str, Any]
 RowOf = Callable[[str, str], Row | None]
@@ -39,6 +40,7 @@ TELLING = frozenset(
     type_
     for type_, kind in CATALOGUE.items()
     if kind.category == "database"
+    or kind.name == "store_accepted"
     or (kind.category in OPERATIONS and (kind.role is not Role.STEP or kind.name in _STEPS))
 )
 # Those that are known to change none, and to follow none that came past the fold: a journal's own
@@ -55,6 +57,8 @@ def changes(event: Event, row_of: RowOf) -> list[Change]:  # noqa: PLR0911  # on
         return []
     if kind.category == "database":
         return _database(event, kind.name, row_of)
+    if kind.name == "store_accepted":
+        return _accepted(event)
     if kind.category not in OPERATIONS:
         return []
     if kind.role is Role.START:
@@ -219,6 +223,12 @@ _OF_SNAPSHOTS: Mapping[str, Callable[[Event, Row, RowOf], list[Change]]] = {
     "repaired": _put_back,
     "snapshot_deleted": _deleted,
 }
+
+
+def _accepted(event: Event) -> list[Change]:
+    """Since when a person has put up with what a store lacks."""
+    address = address_from("", event.data.get("store"))
+    return [(STORES, address, {"accepted": event.position})] if address else []
 
 
 def _database(event: Event, name: str, row_of: RowOf) -> list[Change]:

@@ -9,6 +9,7 @@ import pytest
 from tests.harness.stores import NOON, image_of, names, object_store, stored, stored_as
 
 from junmai_svc.checks.proof import Doubt, Question
+from junmai_svc.service.audit.keep import accept
 from junmai_svc.service.audit.verify import verify_journal
 from junmai_svc.service.context import Context
 from junmai_svc.service.copy import Which, copy
@@ -178,6 +179,21 @@ def test_a_pruned_copy_is_not_missed_until_it_is_copied_once_more(
     assert row_of(journal, there, old)["deleted"] is None
     deleted(there, old)
     assert ["is gone" in doubt.message for doubt in doubts(journal, there)] == [True]
+
+
+def test_a_store_that_was_given_up_is_not_missed_but_what_comes_there_later_is(
+    journal: Journal, here: FileStore, tmp_path: Path
+) -> None:
+    there = FileStore(tmp_path / "there")
+    copied(journal, here, there)
+    shutil.rmtree(there.folder)
+    assert len(doubts(journal, there)) == 2
+    accept(journal, there.url, "the disk died")
+    assert doubts(journal, there) == []
+    assert copied(journal, here, there) == 2
+    assert doubts(journal, there) == []
+    deleted(there, names(there)[0])
+    assert len(doubts(journal, there)) == 1
 
 
 def test_a_copy_that_is_pruned_before_its_event_is_not_missed(
