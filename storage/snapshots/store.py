@@ -19,6 +19,7 @@ from junmai_svc.storage.errors import ChecksumError, IntegrityError, JunmaiError
 from junmai_svc.storage.files import (
     copy_hashing,
     make_folder,
+    remove,
     sha256_of,
     switch_in,
     sync_folder,
@@ -108,9 +109,9 @@ class FileStore:
         finally:
             # Once committed, the staged name may be claimed anew, and is the claimant's to remove.
             if not self._final(staged.name).exists():
-                staged.image.unlink(missing_ok=True)
+                remove(staged.image)
             for suffix in ("-wal", "-shm", "-journal"):
-                Path(f"{staged.image}{suffix}").unlink(missing_ok=True)
+                remove(Path(f"{staged.image}{suffix}"))
 
     def commit(self, staged: Staged, manifest: Manifest, tick: Tick | None = None) -> Snapshot:
         """Make a staged image whose content is durable a snapshot: image first, then manifest.
@@ -137,8 +138,8 @@ class FileStore:
             write_durably(listed, encode(manifest), token_of(manifest.run))
         except BaseException:
             # Without the other neither is a snapshot, and nobody would ever remove it.
-            listed.unlink(missing_ok=True)
-            final.unlink(missing_ok=True)
+            remove(listed)
+            remove(final)
             raise
         return Snapshot(manifest, final, self.url)
 
@@ -239,7 +240,7 @@ class FileStore:
         write_durably(hold, b"", "hold")
         refuse_dropping(self.backend, snapshot.name)
         if not (self.folder / f"{snapshot.name}.json").exists():
-            hold.unlink(missing_ok=True)
+            remove(hold)
             raise missing(name, self.url)
 
     def release(self, name: str) -> None:
@@ -251,7 +252,7 @@ class FileStore:
         """
         snapshot = self.find(name)
         if snapshot.name in self.held():
-            (self.folder / HOLDS / snapshot.name).unlink(missing_ok=True)
+            remove(self.folder / HOLDS / snapshot.name)
             sync_folder(self.folder / HOLDS)
 
     def held(self) -> frozenset[str]:
@@ -272,9 +273,9 @@ class FileStore:
         with dropping(self.backend, name) as free:
             if not free:
                 return False
-            (self.folder / f"{name}.json").unlink(missing_ok=True)
+            remove(self.folder / f"{name}.json")
             sync_folder(self.folder)
-        (self.folder / f"{name}.db").unlink(missing_ok=True)
+        remove(self.folder / f"{name}.db")
         sync_folder(self.folder)
         return True
 
@@ -364,9 +365,9 @@ class FileStore:
                     sync_folder(self.folder)
                     return claim
             except BaseException:
-                claim.image.unlink()
+                remove(claim.image)
                 raise
-            claim.image.unlink()
+            remove(claim.image)
 
     def _is_free(self, name: str) -> bool:
         return not any((self.folder / f"{name}{end}").exists() for end in (".db", ".json"))
