@@ -48,6 +48,7 @@ from junmai_svc.storage.snapshots.manifest import (
     UNKNOWN,
     Manifest,
     encode,
+    is_of_finder,
     read_manifest,
 )
 
@@ -217,7 +218,7 @@ class FileStore:
         bad: list[Unreadable] = []
         paths = sorted(self.folder.glob("*_backup_*.json")) if self.folder.is_dir() else []
         for path in paths:
-            if not NAME.fullmatch(path.stem):
+            if not NAME.fullmatch(path.stem) or is_of_finder(path):
                 continue
             try:
                 good.append(self.load(path))
