@@ -23,7 +23,8 @@ def refuse(
     which: Callable[[Path], bool] = lambda _path: True,
 ) -> list[Path]:
     """Let a method of Path fail so often, as of a file in use; return what it was called for."""
-    real, refused = getattr(Path, method), []
+    real = getattr(Path, method)
+    refused: list[Path] = []
 
     def call(path: Path, *arguments: Any, **named: Any) -> Any:
         if which(path) and len(refused) < times:
