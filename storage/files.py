@@ -130,6 +130,8 @@ def identity_of(path: Path) -> str:
         OSError: there is no such file.
     """
     found = path.stat()
+    if not found.st_ino:  # some drives on a network have no numbers for files
+        return f"{found.st_dev}:0:{found.st_size}:{found.st_mtime_ns}"
     return f"{found.st_dev}:{found.st_ino}"
 
 

@@ -187,7 +187,8 @@ class LocalBackend:
             final = self._vacant(target)
             if final is None:
                 # The two names of one file are a rename that was interrupted here.
-                if not os.path.samestat(facts, self._existing(target)[1]):
+                there = self._existing(target)[1]
+                if not facts.st_ino or not os.path.samestat(facts, there):
                     return False
                 final = self._place(target)
             else:

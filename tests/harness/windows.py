@@ -1,6 +1,7 @@
 """Windows' refusals, raised here: a file that somebody has open is not renamed or deleted there."""
 
 import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,3 +43,18 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waited: list[float] = []
     monkeypatch.setattr("junmai_svc.storage.files.time.sleep", waited.append)
     return waited
+
+
+def without_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the system tell no numbers of files, as of some drives on a network."""
+
+    def forgetting(real: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
+        def call(*arguments: Any, **named: Any) -> os.stat_result:
+            found = real(*arguments, **named)
+            times = {f"st_{each}time_ns": getattr(found, f"st_{each}time_ns") for each in "amc"}
+            return os.stat_result((found[0], 0, *found[2:]), times)
+
+        return call
+
+    for method in ("stat", "lstat"):
+        monkeypatch.setattr(Path, method, forgetting(getattr(Path, method)))

@@ -3,9 +3,17 @@
 from pathlib import Path
 
 import pytest
-from tests.harness.windows import no_waiting, refuse
+from tests.harness.windows import no_waiting, refuse, without_numbers
 
-from junmai_svc.storage.files import remove, remove_folder, switch_in, switch_in_new, write_durably
+from junmai_svc.storage.backends.local import LocalBackend
+from junmai_svc.storage.files import (
+    identity_of,
+    remove,
+    remove_folder,
+    switch_in,
+    switch_in_new,
+    write_durably,
+)
 
 __all__ = ["no_waiting"]
 
@@ -68,3 +76,26 @@ def test_a_file_or_a_folder_is_deleted_once_it_is_let_go(
     folder.mkdir()
     remove_folder(folder)
     assert (list(final.parent.iterdir()), len(no_waiting)) == ([], 2)
+
+
+def test_where_files_have_no_numbers_two_are_told_apart_and_one_is_known_again(
+    final: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = final.with_name("other")
+    other.write_bytes(b"another")
+    without_numbers(monkeypatch)
+    before = identity_of(final)
+    assert identity_of(other) != before
+    final.rename(final.with_name("renamed"))
+    assert identity_of(final.with_name("renamed")) == before
+
+
+def test_where_files_have_no_numbers_a_rename_puts_none_in_the_place_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = LocalBackend(tmp_path)
+    backend.put("one", b"mine")
+    backend.put("other", b"another's")
+    without_numbers(monkeypatch)
+    assert not backend.rename("one", "other")
+    assert (backend.get("one", 9), backend.get("other", 9)) == (b"mine", b"another's")
