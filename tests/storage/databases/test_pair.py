@@ -1,14 +1,16 @@
 """Claims about a pair: the target can be written, the source can only be read."""
 
 import sqlite3
+import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
+import peewee
 import pytest
 
 from junmai_svc.storage.databases.connection import reading
-from junmai_svc.storage.databases.pair import SOURCE, TARGET, open_pair
+from junmai_svc.storage.databases.pair import SOURCE, TARGET, Pair, open_pair
 from junmai_svc.storage.errors import AccessDeniedError, IntegrityError, JunmaiError
 
 
@@ -121,3 +123,57 @@ def test_both_are_closed_after_an_error_too(source: Path, target: Path) -> None:
         pair.connection.execute("SELECT * FROM missing")
     # The last one to close a WAL database removes its sidecars.
     assert list(target.parent.iterdir()) == [target]
+
+
+def insert_through_peewee(pair: Pair) -> None:
+    photos = peewee.Table("photos", ["name"])
+    photos.insert([{"name": "b"}, {"name": "b"}]).execute(pair.database)
+
+
+def insert_row_by_row(pair: Pair) -> None:
+    rows = pair.connection.execute("SELECT name FROM photos")
+    for _ in rows:
+        pair.connection.execute("INSERT INTO photos VALUES ('a')")
+
+
+def break_again_meanwhile(pair: Pair) -> None:
+    try:
+        insert_row_by_row(pair)
+    except sqlite3.Error as first:
+        try:
+            insert_row_by_row(pair)
+        except sqlite3.Error as second:
+            raise first from second
+
+
+@pytest.mark.parametrize(
+    "breaking", [insert_through_peewee, insert_row_by_row, break_again_meanwhile]
+)
+def test_after_an_error_no_file_stays_open(
+    source: Path, target: Path, breaking: Callable[[Pair], None]
+) -> None:
+    """What the error holds must not keep it open: Windows would not let it be deleted."""
+    make(target, "CREATE TABLE other (a)")
+    with closing(sqlite3.connect(target)) as database:
+        database.execute("CREATE UNIQUE INDEX once ON photos (name)")
+    with (  # noqa: PT012  # the error is to be held while the file is looked at
+        pytest.raises((sqlite3.Error, peewee.PeeweeException)),
+        open_pair(target, source, target_mode="rw") as pair,
+    ):
+        try:
+            breaking(pair)
+        finally:
+            assert target in open_files()
+    assert target not in open_files()
+    target.unlink()
+
+
+def open_files() -> set[Path]:
+    """The files that this process has open; only Linux tells."""
+    if sys.platform != "linux":
+        pytest.skip("only Linux tells which files are open")
+    found = set()
+    for each in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found.add(each.readlink())
+    return found
