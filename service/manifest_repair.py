@@ -1,9 +1,10 @@
 """Mend manifests that can't be used: from another store that has the snapshot, or out of the way.
 
-A manifest says what its image is, so another's is taken only with its image, which is stored as a
-copy would be: what the store has of it already is not stored again. Where nobody has it the damaged
-one goes to `quarantine/`: while it lies where it does its name is taken, and nothing that it might
-lead to can be freed. Where the place keeps versions, an older one may come up, and is whole.
+A manifest says what its image is, so another's is taken only with its image. This must be the one
+that was recorded, where one was, and is stored as a copy would be: what the store has of it already
+is not stored again. Where nobody has it the damaged one goes to `quarantine/`: while it lies where
+it does its name is taken, and nothing that it might lead to can be freed. Where the place keeps
+versions, an older one may come up, and is whole.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ import msgspec
 from junmai_svc.checks.block_store import blocks_of, require_map_of
 from junmai_svc.service.context import Context
 from junmai_svc.service.logs import log
+from junmai_svc.service.recorded import require_recorded
 from junmai_svc.service.scratch import scratch
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import IntegrityError, JunmaiError, NotFoundError
@@ -82,6 +84,8 @@ def _fetched(context: Context, name: str, other: SnapshotStore, image: Path) -> 
     try:
         with translated("read the snapshots in", other.url):
             found = other.find(name)
+        # Two stores may have one name for two images, of one second on two machines.
+        require_recorded(context.journal, context.store, found)
         size = found.manifest.file_size
         with (
             translated("read", found.place),

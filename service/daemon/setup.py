@@ -88,10 +88,10 @@ def configured_path(loaded: Loaded) -> Path:
 def log_file_of(loaded: Loaded, journal: Path, said: Path | None, system: System) -> Path | None:
     """Return the log file that a unit names; None where the log goes where the system keeps it.
 
-    On Windows nobody keeps what a program says that has no console, so there it has a file: that of
-    the configuration, else one beside the journal.
+    Of a program without a console Windows keeps nothing that it says, and launchd sends it to
+    /dev/null. So there it has a file: that of the configuration, else one beside the journal.
     """
-    if said is None and system is System.WINDOWS and not loaded.configuration.log.file:
+    if said is None and system is not System.SYSTEMD and not loaded.configuration.log.file:
         return journal.with_name("junmai-svc.log")
     return said
 

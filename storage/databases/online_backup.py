@@ -15,7 +15,7 @@ from pathlib import Path
 from junmai_svc.storage.databases.connection import sidecar, writing
 from junmai_svc.storage.databases.failures import LOCKED_HINT, translated
 from junmai_svc.storage.errors import LockedError
-from junmai_svc.storage.files import sync_file
+from junmai_svc.storage.files import remove, sync_file
 
 BUSY = 5  # SQLITE_BUSY
 LOOK_SECONDS = 0.1
@@ -56,7 +56,7 @@ def take_image(source: sqlite3.Connection, image: Path, tick: Tick | None = None
 def remove_database(path: Path) -> None:
     """Remove a staged database of our own with its sidecars; absent ones are fine."""
     for name in (path, *(sidecar(path, suffix) for suffix in ("-wal", "-shm", "-journal"))):
-        name.unlink(missing_ok=True)
+        remove(name)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path, PurePath
 from typing import Annotated
+from unicodedata import normalize
 
 import msgspec
 
@@ -22,6 +23,8 @@ LARGEST_MANIFEST = 4 << 20  # bytes; a manifest of 3,000 tables has half a megab
 STAMP = "%Y%m%d_%H%M%S"
 UNKNOWN = ""  # the checksum of an image that whoever stores it is to find out
 NAME = re.compile(r"(?P<stem>.+)_backup_(?P<stamp>\d{8}_\d{6})(?:_(?P<again>\d{1,6}))?", re.DOTALL)
+
+_APPLE_DOUBLE = bytes.fromhex("00051607")  # RFC 1740
 
 Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -163,6 +166,18 @@ def encode(manifest: Manifest) -> bytes:
     return msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n"
 
 
+def is_of_finder(path: Path) -> bool:
+    """Whether a file is what macOS keeps beside another where the disk can't hold its attributes.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    if not path.name.startswith("._") or path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_APPLE_DOUBLE)) == _APPLE_DOUBLE
+
+
 def read_manifest(path: Path) -> Manifest:
     """Read and check one manifest file of layout "file".
 
@@ -199,6 +214,11 @@ def parse_manifest(content: bytes, name: str, where: str, layout: str) -> Manife
     fits = manifest.layout == layout and bool(manifest.map) == (layout == "blocks")
     if not fits or taken.tzinfo is None:
         raise IntegrityError(f"Manifest {where} is damaged: layout or time is not valid", HINT)
-    if manifest.format and manifest.name != name:
+    if manifest.format and not _is_name(manifest.name, name):
         raise IntegrityError(f"Manifest {where} belongs to another snapshot: {manifest.name}", HINT)
     return msgspec.structs.replace(manifest, name=name)
+
+
+def _is_name(recorded: str, found: str) -> bool:
+    """Whether a name is what a file is called: macOS and what copies from it may decompose it."""
+    return recorded == found or normalize("NFC", recorded) == normalize("NFC", found)
