@@ -251,12 +251,7 @@ class FileStore:
             raise missing(name, self.url)
 
     def release(self, reference: str) -> Released:
-        """Let a retention policy decide about a snapshot again; see `SnapshotStore.release`.
-
-        Raises:
-            NotFoundError, IntegrityError: as there.
-            OSError: it can't be written.
-        """
+        """Let a retention policy decide about a snapshot again; see `SnapshotStore.release`."""
         released = to_release(self, reference)
         if released.snapshot in self.held():
             remove(self.folder / HOLDS / released.snapshot)
