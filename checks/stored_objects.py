@@ -17,7 +17,7 @@ from junmai_svc.storage.backends.failures import translated
 from junmai_svc.storage.errors import IntegrityError, NotFoundError
 from junmai_svc.storage.journal.checkpoint import origin_of
 from junmai_svc.storage.journal.examining import Detail, Examination
-from junmai_svc.storage.journal.folding import RUNS, SNAPSHOTS, Row, rows_named
+from junmai_svc.storage.journal.folding import RUNS, SNAPSHOTS, STORES, Row, rows_named
 from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Unreadable
 
 MISSING_HINT = "Look whether another store still has it, and who deleted it here."
@@ -86,8 +86,10 @@ class _Store:
             known = due.pop(Path(problem.manifest).stem, None)
             self._doubt(problem.problem.message, known, f"{store.url}: {problem.manifest}")
         recorded: dict[str, Row] = {}
+        digests: dict[str, str] = {}
         for snapshot in listing.good:
-            row = due.pop(snapshot.name, None) or _recorded(told, snapshot)
+            own = due.pop(snapshot.name, None)
+            row = own or _recorded(told, snapshot)
             if row is None:
                 self._unexplained(snapshot)
             elif (row["checksum"] or snapshot.manifest.checksum) != snapshot.manifest.checksum:
@@ -95,8 +97,10 @@ class _Store:
                 self._doubt(message, row, store.url, MISSING_HINT)
             elif row["deleted"] is None:
                 recorded[snapshot.name] = row
+                if own is not None and own["manifest"] is not None:
+                    digests[snapshot.name] = own["manifest"]
         whole = [snapshot for snapshot in listing.good if snapshot.name in recorded]
-        for fault in faults(store, whole, read_data=read_data):
+        for fault in faults(store, whole, digests, read_data=read_data):
             self._doubt(fault.problem, recorded[fault.snapshot], store.url, fault.hint)
         hashed = len(whole) if read_data else 0
         self.verdicts.covered(Question.OBJECTS, hashed, len(whole), "snapshots hashed")
@@ -108,9 +112,14 @@ class _Store:
         store, here = self.listing.store, self.listing.addresses
         running = [row for _, row in rows_named(self.rows, RUNS) if row["status"] == "running"]
         pruning = any(row["kind"] == "prune" and row["store"] in here for row in running)
+        since = [r["accepted"] for key, r in rows_named(self.rows, STORES) if key in here]
         for name, row in due.items():
             if _is_there(store, name):
                 continue  # it was stored after the store was listed
+            if row["position"] < max(since, default=0):
+                text = f"{name} is gone, as was accepted of {store.url} since"
+                self.verdicts.note(Question.OBJECTS, text)
+                continue
             if pruning:
                 text = f"{name} is gone while a prune goes on in {store.url}"
                 self.verdicts.note(Question.OBJECTS, text)
@@ -194,7 +203,7 @@ def _seen(listings: Iterable[Listing]) -> frozenset[str]:
 
 def _recorded(told: Iterable[Row], snapshot: Snapshot) -> Row | None:
     """The row of a snapshot that was recorded elsewhere, or deleted here and copied back."""
-    named: Iterator[Row] = (row for row in told if row["snapshot"] == snapshot.name)
+    named: Iterator[Row] = (r for r in told if r["snapshot"] == snapshot.name and r["run"])
     return next((r for r in named if r["checksum"] in (None, snapshot.manifest.checksum)), None)
 
 

@@ -292,6 +292,7 @@ def _store(
             snapshot=snapshot.name,
             store=store.url,
             checksum=manifest.checksum,
+            manifest=manifest.digest,
             size=size,
             new_bytes=snapshot.manifest.new_bytes,
         )

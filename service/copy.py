@@ -193,10 +193,11 @@ def _copy_one(
         JunmaiError: a store failed.
     """
     store, size = target.store, snapshot.manifest.file_size
+    known = {"snapshot": snapshot.name, "checksum": snapshot.manifest.checksum, "size": size}
 
     def announce(staged: Staged) -> None:
         final = {"image": str(staged.final)} if staged.final else {}
-        this.record("staged", snapshot=snapshot.name, staged=str(staged.image), **final)
+        this.record("staged", **known, staged=str(staged.image), **final)
 
     try:
         with (
@@ -206,7 +207,7 @@ def _copy_one(
         ):
             with translated("copy", snapshot.place):
                 source.fetch(snapshot, staged.image, tick)
-            this.record("staged", snapshot=snapshot.name, file=identity_of(staged.image))
+            this.record("staged", **known, file=identity_of(staged.image))
             with unbroken():
                 stored = store.commit(
                     replace(staged, run=this.id), _for_elsewhere(snapshot.manifest), tick
@@ -216,10 +217,11 @@ def _copy_one(
         return None
     this.record(
         "copied",
-        snapshot=stored.name,
-        checksum=stored.manifest.checksum,
-        size=size,
+        **known,
+        manifest=stored.manifest.digest,
         new_bytes=stored.manifest.new_bytes,
+        database=stored.manifest.path,
+        reason=stored.manifest.reason.value,
     )
     return stored
 

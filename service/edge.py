@@ -7,7 +7,7 @@ from pathlib import Path
 from junmai_svc.service import logs, report, views
 from junmai_svc.service.exits import BUG, DONE, exit_code
 from junmai_svc.service.signals import interruptible
-from junmai_svc.service.streams import reader_left
+from junmai_svc.service.streams import is_reader_gone, reader_left
 from junmai_svc.storage.errors import InterruptedRunError, JunmaiError, ToldError
 
 
@@ -45,10 +45,10 @@ def _act(
         return _failed(error, as_json=as_json)
     except passed_on:
         raise
-    except BrokenPipeError:
-        reader_left()
-        return DONE
     except Exception as error:  # noqa: BLE001  # no traceback for a user
+        if isinstance(error, OSError) and is_reader_gone(error):
+            reader_left()
+            return DONE
         logs.log().error("bug", exc_info=error)
         report.show_bug(error, "see the log" if log_file else "use --log-file to see more")
         return BUG

@@ -97,6 +97,9 @@ class RotatingFile:
                 self._again()
 
     def _shift(self) -> None:
+        # Refused where another process has it open on Windows: then no older one may move either,
+        # or each try would push one of them out. Does nothing else.
+        self._path.replace(self._path)
         for number in range(self._keep, 0, -1):
             older = self._numbered(number - 1) if number > 1 else self._path
             with suppress(FileNotFoundError):

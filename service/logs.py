@@ -96,7 +96,7 @@ def _configure(stream: _Stream, level: str, *, silent: bool, coloured: bool) -> 
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *_rendering(coloured=coloured),
+            *_rendering(stream, coloured=coloured),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", stream)),
@@ -104,7 +104,7 @@ def _configure(stream: _Stream, level: str, *, silent: bool, coloured: bool) -> 
     )
 
 
-def _rendering(*, coloured: bool) -> Sequence[Processor]:
+def _rendering(stream: _Stream, *, coloured: bool) -> Sequence[Processor]:
     if coloured:
         colours = sys.platform != "win32" and not os.environ.get("NO_COLOR")
         plain = structlog.dev.plain_traceback
@@ -114,8 +114,14 @@ def _rendering(*, coloured: bool) -> Sequence[Processor]:
         ]
     return [
         structlog.processors.ExceptionRenderer(_without_values),
-        structlog.processors.JSONRenderer(ensure_ascii=False),
+        # What an encoding lacks is escaped by Python's rules, which are not JSON's.
+        structlog.processors.JSONRenderer(ensure_ascii=not _is_utf8(stream)),
     ]
+
+
+def _is_utf8(stream: _Stream) -> bool:
+    encoding = getattr(stream, "encoding", None)  # the log's own file has none, and is
+    return encoding is None or encoding.lower().replace("-", "") == "utf8"
 
 
 _FRAMES = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
@@ -158,7 +164,7 @@ def _bridged(stream: _Stream, level: str, *, silent: bool, coloured: bool) -> It
             ],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_rendering(coloured=coloured),
+                *_rendering(stream, coloured=coloured),
             ],
         )
     )

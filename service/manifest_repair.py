@@ -1,9 +1,10 @@
 """Mend manifests that can't be used: from another store that has the snapshot, or out of the way.
 
-A manifest says what its image is, so another's is taken only with its image, which is stored as a
-copy would be: what the store has of it already is not stored again. Where nobody has it the damaged
-one goes to `quarantine/`: while it lies where it does its name is taken, and nothing that it might
-lead to can be freed. Where the place keeps versions, an older one may come up, and is whole.
+A manifest says what its image is, so another's is taken only with its image. This must be the one
+that was recorded, where one was, and is stored as a copy would be: what the store has of it already
+is not stored again. Where nobody has it the damaged one goes to `quarantine/`: while it lies where
+it does its name is taken, and nothing that it might lead to can be freed. Where the place keeps
+versions, an older one may come up, and is whole.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ import msgspec
 from junmai_svc.checks.block_store import blocks_of, require_map_of
 from junmai_svc.service.context import Context
 from junmai_svc.service.logs import log
+from junmai_svc.service.recorded import require_recorded
 from junmai_svc.service.scratch import scratch
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import IntegrityError, JunmaiError, NotFoundError
@@ -32,11 +34,13 @@ from junmai_svc.storage.snapshots.store import FileStore
 class Manifests:
     """What became of bad manifests: snapshots that are whole again, and those that were put aside.
 
-    `aside` says under which name in `quarantine/`; whoever is in neither is where it was.
+    `aside` says under which name in `quarantine/`; whoever is in neither is where it was. `digests`
+    are those of the manifests that came from another store.
     """
 
     put_back: tuple[str, ...]
     aside: Mapping[str, str]
+    digests: Mapping[str, str]
 
 
 def mend_manifests(
@@ -52,6 +56,7 @@ def mend_manifests(
     store = context.store
     put_back: list[str] = []
     aside: dict[str, str] = {}
+    digests: dict[str, str] = {}
     for name, problem in sorted(bad.items()):
         if isinstance(problem, NewerManifestError):
             continue
@@ -64,11 +69,14 @@ def mend_manifests(
             except JunmaiError as refusal:
                 log().warning("repair.manifest_stays", snapshot=name, problem=refusal.message)
                 continue
-            if under or (good is not None and _stored(store, good, folder / "image.db")):
+            if under:
                 put_back.append(name)
+            elif good is not None and _stored(store, good, folder / "image.db"):
+                put_back.append(name)
+                digests[name] = good.manifest.digest
             else:
                 aside[name] = place
-    return Manifests(tuple(put_back), aside)
+    return Manifests(tuple(put_back), aside, digests)
 
 
 def _fetched(context: Context, name: str, other: SnapshotStore, image: Path) -> Snapshot | None:
@@ -76,6 +84,8 @@ def _fetched(context: Context, name: str, other: SnapshotStore, image: Path) -> 
     try:
         with translated("read the snapshots in", other.url):
             found = other.find(name)
+        # Two stores may have one name for two images, of one second on two machines.
+        require_recorded(context.journal, context.store, found)
         size = found.manifest.file_size
         with (
             translated("read", found.place),

@@ -15,13 +15,16 @@ from junmai_svc.service.scratch import remove_left
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.online_backup import remove_database
 from junmai_svc.storage.errors import JournalConflictError, JunmaiError
-from junmai_svc.storage.files import STAGED_SUFFIX, identity_of, token_of
+from junmai_svc.storage.files import STAGED_SUFFIX, identity_of, remove, token_of
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.events import event_type, split_stream
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.liveness import forget_dead, is_alive
 
 Said = Mapping[str, Any]
+
+# What a copy that died has told of the snapshot which it had stored by then.
+_COPIED = ("snapshot", "checksum", "size")
 
 
 def close_abandoned(journal: Journal) -> list[str]:
@@ -40,12 +43,15 @@ def close_abandoned(journal: Journal) -> list[str]:
     for stream in dead:
         kind, run = split_stream(stream)
         events = streams[stream]
-        found = _found(_said(events), run, taken)
+        said = _said(events)
+        found = _found(said, run, taken)
+        what = _COPIED if kind == "copy" and found == "complete" else ()
         try:
             journal.append(
                 stream,
                 event_type(kind, "abandoned"),
-                {"found": found, "after": events[-1].type},
+                {"found": found, "after": events[-1].type}
+                | {n: said[n] for n in what if n in said},
                 expected_version=events[-1].version,
                 correlation=events[0].correlation,
                 causation=events[-1].id,
@@ -82,14 +88,14 @@ def _look_and_clean(said: Said, run: str, taken: AbstractSet[Path]) -> str:
     room = said.get("room")
     was_there = isinstance(room, str) and remove_left(Path(room))
     for path in _small_files(said, run):
-        path.unlink(missing_ok=True)
+        remove(path)
     if final is None and "snapshot" in said and "image" not in said:
         return "unknown"  # its store, which may be far away, says whether the snapshot is there
     if final is not None and final.exists() and identity_of(final) == said.get("file"):
         # An image without its manifest is no snapshot, and nobody would ever remove it.
         if "target" in said or final.with_suffix(".json").exists():
             return "complete"
-        final.unlink()
+        remove(final)
         return "partial"
     return "partial" if staged or was_there else "absent"
 

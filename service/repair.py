@@ -24,7 +24,7 @@ from junmai_svc.service.check import (
 )
 from junmai_svc.service.context import Context
 from junmai_svc.service.logs import log
-from junmai_svc.service.manifest_repair import mend_manifests
+from junmai_svc.service.manifest_repair import Manifests, mend_manifests
 from junmai_svc.service.operation import operation
 from junmai_svc.service.scratch import room_for, scratch, scratch_name
 from junmai_svc.storage.databases.connection import require_database
@@ -96,11 +96,12 @@ def repair(context: Context, sources: Sources) -> Repaired:
         with translated("mend", store.url):
             images = blocks_of(store)
             if images is not None:
-                before, after, mended, back, aside = _mend_blocks(context, store, images, sources)
+                before, after, mended, back, own = _mend_blocks(context, store, images, sources)
             else:
-                before, after, back, aside = _mend_images(context, store, sources)
+                before, after, back, own = _mend_images(context, store, sources)
                 mended = Mended(0, 0, 0, 0)
         after = replace(after, findings=tuple(map(_told_after, after.findings)))
+        aside = [*own.aside.values()]
         this.record(
             "repaired",
             store=store.url,
@@ -109,6 +110,7 @@ def repair(context: Context, sources: Sources) -> Repaired:
             maps=mended.maps,
             quarantined=[*aside, *mended.quarantined][:100],
             put_back=[*back, *mended.rebuilt][:100],
+            manifests=dict([*own.digests.items()][:100]),
         )
         record(this, store, after)
         finish(this, after)
@@ -122,11 +124,11 @@ def _told_after(finding: StoreFinding) -> StoreFinding:
 
 def _mend_blocks(
     context: Context, store: SnapshotStore, images: BlockImages, sources: Sources
-) -> tuple[StoreReport, StoreReport, Mended, list[str], list[str]]:
+) -> tuple[StoreReport, StoreReport, Mended, list[str], Manifests]:
     found = examine_blocks(context, images, EVERYTHING)
     before = found.report
     if not before.findings:
-        return before, before, Mended(0, 0, 0, 0), [], []
+        return before, before, Mended(0, 0, 0, 0), [], Manifests((), {}, {})
     back = _put_manifests_back(images, found)
     if back:
         found = BlockLook(before, look(images), found.damages)
@@ -150,7 +152,7 @@ def _mend_blocks(
     )
     lost = _lost(before, {images.manifest_object(name) for name in manifests.aside})
     after = replace(after, whole=True, read=before.read, findings=(*after.findings, *left, *lost))
-    return before, after, mended, back, [*manifests.aside.values()]
+    return before, after, mended, back, manifests
 
 
 def _lost(before: StoreReport, aside: Container[str]) -> Iterator[StoreFinding]:
@@ -199,7 +201,7 @@ def _put_manifests_back(images: BlockImages, found: BlockLook) -> list[str]:
 
 def _mend_images(
     context: Context, store: SnapshotStore, sources: Sources
-) -> tuple[StoreReport, StoreReport, list[str], list[str]]:
+) -> tuple[StoreReport, StoreReport, list[str], Manifests]:
     before = examine(context, store, EVERYTHING)
     good, bad = store.snapshots()
     known = [*good]
@@ -227,7 +229,7 @@ def _mend_images(
         snapshots=tuple(sorted({*before.snapshots, *manifests.put_back})),
         findings=(*left, *_lost(before, lost)),
     )
-    return before, after, [*back, *sorted(whole)], [*manifests.aside.values()]
+    return before, after, [*back, *sorted(whole)], manifests
 
 
 def _bad_manifests(store: SnapshotStore, bad: Iterable[Unreadable]) -> dict[str, JunmaiError]:

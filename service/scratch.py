@@ -12,12 +12,13 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from junmai_svc.service.logs import log
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import NoSpaceError
+from junmai_svc.storage.files import remove_folder
 
 PREFIX = "junmai-svc-"
 _RANDOM_BYTES = 16
@@ -43,8 +44,10 @@ def scratch(folder: Path | None = None) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            remove_folder(folder)
         if folder.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # all but what is in use
             log().warning("scratch.left", folder=str(folder))
 
 
@@ -79,5 +82,5 @@ def remove_left(folder: Path) -> bool:
         return False
     if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
         return False
-    shutil.rmtree(folder)
+    remove_folder(folder)
     return True

@@ -1,5 +1,6 @@
 """The standard streams: a process may lack them, and they must be able to print any name."""
 
+import errno
 import os
 import sys
 
@@ -18,6 +19,17 @@ def ready_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def is_reader_gone(error: OSError) -> bool:
+    """Tell whether an error says that nobody reads stdout any more.
+
+    Of a pipe without a reader Windows may say that an argument is invalid.
+    """
+    if isinstance(error, BrokenPipeError):
+        return True
+    is_vague = sys.platform == "win32" and error.errno == errno.EINVAL
+    return is_vague and error.filename is None and not sys.stdout.isatty()
 
 
 def reader_left() -> None:

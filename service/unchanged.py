@@ -84,6 +84,7 @@ def store_again(
     if known is None:
         return None
     stored = []
+    checkpoint = checkpoint_text(context.journal)  # the same in every store
     for store, last in zip(context.stores, known, strict=True):
         manifest = msgspec.structs.replace(
             last.manifest,
@@ -94,7 +95,7 @@ def store_again(
             created_at=when.isoformat(timespec="microseconds"),
             reason=reason,
             run=this.id,
-            checkpoint=checkpoint_text(context.journal),
+            checkpoint=checkpoint,
         )
         try:
             with translated("write a backup into", store.url):
@@ -109,6 +110,7 @@ def store_again(
             snapshot=again.name,
             store=store.url,
             checksum=again.manifest.checksum,
+            manifest=again.manifest.digest,
             size=again.manifest.file_size,
             new_bytes=0,
             same_as=last.name,

@@ -9,13 +9,21 @@ import contextlib
 import errno
 import hashlib
 import os
+import shutil
 import stat
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 CHUNK = 1 << 20
 STAGED_SUFFIX = ".partial"
+
+# Windows renames and deletes no file that somebody has open, and a scanner for viruses, an indexer
+# or a synchronizer opens what was just written, for a moment: ERROR_ACCESS_DENIED,
+# ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION.
+_IN_USE = {5, 32, 33}
+_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 def staged_path(final: Path, token: str) -> Path:
@@ -106,7 +114,7 @@ def write_durably(final: Path, content: bytes, token: str, *, new: bool = False)
         _require(staged, content)
         (switch_in_new if new else switch_in)(staged, final)
     except BaseException:
-        staged.unlink(missing_ok=True)
+        remove(staged)
         raise
 
 
@@ -122,6 +130,8 @@ def identity_of(path: Path) -> str:
         OSError: there is no such file.
     """
     found = path.stat()
+    if not found.st_ino:  # some drives on a network have no numbers for files
+        return f"{found.st_dev}:0:{found.st_size}:{found.st_mtime_ns}"
     return f"{found.st_dev}:{found.st_ino}"
 
 
@@ -179,13 +189,54 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def rename_over(old: Path, new: Path) -> None:
+    """Give a file another name, in the place of what has it; on Windows it is tried for a while.
+
+    Raises:
+        OSError: it can't be renamed.
+    """
+    _patiently(lambda: old.replace(new))
+
+
+def remove(path: Path) -> None:
+    """Delete a file; one that is not there is fine. On Windows it is tried for a while.
+
+    Raises:
+        OSError: it can't be deleted.
+    """
+    _patiently(lambda: path.unlink(missing_ok=True))
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete a folder with all that is in it. On Windows it is tried for a while.
+
+    Raises:
+        OSError: it can't be deleted.
+    """
+    _patiently(lambda: shutil.rmtree(folder))
+
+
+def _patiently(action: Callable[[], object]) -> None:
+    """Do something again as long as Windows says that a file is in use, for two seconds at most."""
+    for pause in _PAUSES:
+        try:
+            action()
+        except OSError as error:
+            if getattr(error, "winerror", None) not in _IN_USE:
+                raise
+            time.sleep(pause)
+        else:
+            return
+    action()
+
+
 def switch_in(staged: Path, final: Path) -> None:
     """Rename a durable staged file over `final` and make the name durable.
 
     Raises:
         OSError: the rename or the sync failed; `final` is then the old one or the new one, whole.
     """
-    staged.replace(final)
+    rename_over(staged, final)
     sync_folder(final.parent)
 
 
@@ -206,12 +257,12 @@ def switch_in_new(staged: Path, final: Path) -> None:
     except OSError:  # no hard links here
         if final.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(final)) from None
-        staged.rename(final)
+        _patiently(lambda: staged.rename(final))
     try:
-        staged.unlink(missing_ok=True)
+        remove(staged)
         sync_folder(final.parent)
     except BaseException:
-        final.unlink()  # what was not durably there is not to be found after the error
+        remove(final)  # what was not durably there is not to be found after the error
         raise
 
 

@@ -120,7 +120,7 @@ def test_the_readme_lists_every_exit_code_that_can_come() -> None:
         and value is not errors.JunmaiError
     ]
     codes = {exits.exit_code(kind("message")) for kind in classes}
-    interrupted = {exits.exit_code(errors.InterruptedRunError(number)) for number in (2, 15)}
+    interrupted = {exits.exit_code(errors.InterruptedRunError(number)) for number in (2, 15, 21)}
     assert listed == codes | interrupted | {exits.DONE, exits.BUG, exits.FINDINGS}
 
 

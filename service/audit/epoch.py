@@ -100,7 +100,13 @@ def _put_aside(path: Path) -> Path:
         number += 1
     with translated("put aside", path):
         require_closed(path)
-        if key_path(path).exists():
+        has_key = key_path(path).exists()
+        if has_key:
             key_path(path).rename(key_path(kept))
-        path.rename(kept)
+        try:
+            path.rename(kept)
+        except OSError:  # Windows renames no file that somebody has open
+            if has_key:
+                key_path(kept).rename(key_path(path))
+            raise
     return kept

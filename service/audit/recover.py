@@ -9,7 +9,7 @@ event carries what both were.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from junmai_svc.checks.mirrored import gather
 from junmai_svc.checks.proof import Verdicts
 from junmai_svc.service.audit.claimed import Claimed, claimed
 from junmai_svc.service.audit.epoch import OpenJournal, Recovery, begin_epoch
-from junmai_svc.storage.errors import IntegrityError, NotFoundError, UsageError
+from junmai_svc.storage.backends.base import Backend
+from junmai_svc.storage.errors import IntegrityError, JunmaiError, NotFoundError, UsageError
 from junmai_svc.storage.journal.catching_up import catch_up
 from junmai_svc.storage.journal.checkpoint import Checkpoint, origin_of
 from junmai_svc.storage.journal.comparing import differences
@@ -64,14 +65,17 @@ def recover(
     stores: Sequence[SnapshotStore],
     open_journal: OpenJournal,
     *,
+    places: Sequence[Backend] = (),
     key: Path | None = None,
     new_epoch: str | None = None,
 ) -> Recovery:
     """Make a journal anew from the store that knows most of it; a fork from any is explained.
 
     Where nothing is missing and nothing was changed, nothing is done. A journal that is gone is
-    made too. `key` are public keys to trust, else the journal's own are. A new epoch may begin at a
-    fork, or where the store lost entries that it signed and nobody has.
+    made too. `places` are those of stores that can't be opened, such as sealed ones without their
+    key: the journal's copy there is not sealed. One that can't be read either is passed over.
+    `key` are public keys to trust, else the journal's own are. A new epoch may begin at a fork, or
+    where the store lost entries that it signed and nobody has.
 
     Raises:
         NotFoundError: no store knows the journal, or nothing tells which one it is.
@@ -80,14 +84,16 @@ def recover(
         LockedError: something is going on in a journal that is to be put aside.
         JunmaiError: a store or the journal can't be used.
     """
+    backends = [*(each.backend for each in stores), *places]
     if not is_there(path):
-        found = _ranked(stores, *_known_by_key(path, key, stores))[0]
+        found = _ranked(stores, places, *_known_by_key(path, key, backends))[0]
         begin_again(path, found.mirror.entries(0, found.checkpoint.size), found.checkpoint)
         return _recovered(path, found, 0, open_journal, found.checkpoint.size)
     with ExitStack() as stack, ExitStack() as look:
         file = look.enter_context(looking_at(path))
         history = file.keys()
-        found, *others = _ranked(stores, file.journal_id, _trusted(file, history, key))
+        trusted = _trusted(file, history, key)
+        found, *others = _ranked(stores, places, file.journal_id, trusted)
         signed = found.checkpoint
         sizes = [signed.size, *(each.checkpoint.size for each in others)]
         examined = file.examine(sizes, fold=False)
@@ -105,7 +111,7 @@ def recover(
             if differs is None:
                 if _is_sound(file, examined):
                     done = _caught_up(path, ours, found, open_journal)
-                    besides = claimed(stores, besides=ours.journal_id)
+                    besides = claimed(backends, ours.journal_id)
                     return replace(done, besides=tuple(map(str, besides)))
                 published = file.published()
                 behind = _behind(file, signed.size, ours.size)
@@ -216,26 +222,33 @@ def _behind(file: JournalFile, begin: int, end: int) -> Iterator[bytes]:
 
 
 def _ranked(
-    stores: Sequence[SnapshotStore], journal_id: str, trusted: Sequence[VerifierKey]
+    stores: Sequence[SnapshotStore],
+    places: Sequence[Backend],
+    journal_id: str,
+    trusted: Sequence[VerifierKey],
 ) -> list[_Mirrored]:
     """What the stores signed of a journal, the one that knows most of it first."""
-    found: list[_Mirrored] = []
-    for store in stores:
-        mirror = Mirror(store.backend, journal_id)
-        signed = gather(mirror, trusted_through(trusted, mirror.rotations()), Verdicts())
-        largest = signed.largest
-        if largest is not None:
-            found.append(_Mirrored(mirror, largest, signed.note))
-    if not found:
+    found = [_signed(store.backend, journal_id, trusted) for store in stores]
+    for place in places:
+        with suppress(JunmaiError):
+            found.append(_signed(place, journal_id, trusted))
+    known = [each for each in found if each is not None]
+    if not known:
         raise NotFoundError(
             f"No store holds anything of the journal {journal_id} that its key signed",
             "Name a store where it was published with --store.",
         )
-    return sorted(found, key=lambda each: each.checkpoint.size, reverse=True)
+    return sorted(known, key=lambda each: each.checkpoint.size, reverse=True)
+
+
+def _signed(place: Backend, journal_id: str, trusted: Sequence[VerifierKey]) -> _Mirrored | None:
+    mirror = Mirror(place, journal_id)
+    signed = gather(mirror, trusted_through(trusted, mirror.rotations()), Verdicts())
+    return _Mirrored(mirror, signed.largest, signed.note) if signed.largest else None
 
 
 def _known_by_key(
-    path: Path, key: Path | None, stores: Sequence[SnapshotStore]
+    path: Path, key: Path | None, places: Sequence[Backend]
 ) -> tuple[str, Sequence[VerifierKey]]:
     """Which journal is wanted where there is none: that of the key named or left beside it."""
     if key is not None:
@@ -245,7 +258,7 @@ def _known_by_key(
     if not secret.exists():
         raise NotFoundError(
             f"There is no journal in {path}, and no key beside it tells which one it was",
-            _key_hint(claimed(stores)),
+            _key_hint(claimed(places)),
         )
     with translated("read", secret):
         text = secret.read_text(encoding="ascii", errors="replace")

@@ -10,7 +10,7 @@ from junmai_svc.service.context import StoreProblem, now
 from junmai_svc.service.settings import default_backup_dir
 from junmai_svc.service.stores import Named, named_at, open_store, place_of, refuse_twice
 from junmai_svc.storage.backends.base import Backend
-from junmai_svc.storage.errors import JunmaiError
+from junmai_svc.storage.errors import JunmaiError, StorageUnavailableError
 from junmai_svc.storage.journal.addresses import is_same_place
 from junmai_svc.storage.journal.journal_file import looking_at
 from junmai_svc.storage.snapshots.base import SnapshotStore
@@ -27,6 +27,12 @@ class Opened:
     stores: list[SnapshotStore] = field(default_factory=list)
     down: list[StoreProblem] = field(default_factory=list)
     places: dict[str, Backend] = field(default_factory=dict)
+
+    @property
+    def readable(self) -> list[Backend]:
+        """The backends of stores that answer and can't be opened: they may be sealed."""
+        silent = {p.store for p in self.down if isinstance(p.problem, StorageUnavailableError)}
+        return [place for address, place in self.places.items() if address not in silent]
 
 
 def named_for(

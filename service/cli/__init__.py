@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from junmai_svc.service.streams import reader_left, ready_streams
+from junmai_svc.service.streams import is_reader_gone, reader_left, ready_streams
 from junmai_svc.service.version import __version__
 
 _COMMANDS = {
@@ -117,7 +117,9 @@ def main() -> None:
         code = 2
     except (click.Abort, KeyboardInterrupt):
         code = 130
-    except BrokenPipeError:
+    except OSError as error:
+        if not is_reader_gone(error):
+            raise
         reader_left()
         code = 0
     raise SystemExit(code if isinstance(code, int) else 0)

@@ -310,13 +310,15 @@ def recover(
 
     named = named_for(path, stores, loaded, published_places(path))
     with opened(named, loaded) as found:
-        if not found.stores and found.down:
+        places = found.readable
+        if not found.stores and not places and found.down:
             raise found.down[0].problem
-        done = use_case(path, found.stores, open_one, key=key, new_epoch=new_epoch)
+        done = use_case(path, found.stores, open_one, places=places, key=key, new_epoch=new_epoch)
         if done.status in ("recovered", "new epoch"):
             with open_journal(path, create=False) as journal:
                 publish_into(journal, found.stores)
-    view = views_audit.recovery_view(done, found.down)
+    down = [each for each in found.down if each.store != done.store]
+    view = views_audit.recovery_view(done, down)
     (report.show_json if as_json else report_audit.show_recovery)(view)
     return FINDINGS if done.status == "forked" else DONE
 

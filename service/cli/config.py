@@ -52,17 +52,21 @@ def init(ctx: click.Context, *, path: Path | None, as_json: bool) -> int:
 def check(ctx: click.Context, *, as_json: bool) -> int:
     """Check the configuration and try everything in it: journal, stores, databases, files.
 
-    Says what each store was seen to honour, and the next times at which each job is due. Ends with
-    0, or with the exit code of the first thing that can't be used.
+    Says what each store was seen to honour, the next times at which each job is due, and whether a
+    daemon would have anything to do. Ends with 0, or with the exit code of the first thing that
+    can't be used.
     """
     from junmai_svc.service import report
     from junmai_svc.service.configuration.file import USUAL_PLACE
     from junmai_svc.service.configuration.probe import look_at_all
     from junmai_svc.service.context import now
+    from junmai_svc.service.daemon.job_building import jobs_of
+    from junmai_svc.service.daemon.job_targets import Surroundings
     from junmai_svc.service.exits import DONE, exit_code
+    from junmai_svc.service.progress import Silent
     from junmai_svc.service.report import config as report_config
     from junmai_svc.service.views import config as views_config
-    from junmai_svc.storage.errors import NotFoundError
+    from junmai_svc.storage.errors import NotFoundError, UsageError
 
     loaded = configuration(ctx)
     if loaded is None:
@@ -72,7 +76,12 @@ def check(ctx: click.Context, *, as_json: bool) -> int:
         )
     schedules = views_config.schedules_view(loaded.configuration, now())
     looked = list(look_at_all(loaded, journal_option(ctx)))
-    view = views_config.check_view(loaded.path, schedules, looked)
+    idle: UsageError | None = None
+    try:
+        jobs_of(Surroundings(loaded, journal_option(ctx) or Path(), Silent()))
+    except UsageError as problem:
+        idle = problem
+    view = views_config.check_view(loaded.path, schedules, looked, idle)
     (report.show_json if as_json else report_config.show_check)(view)
     return next((exit_code(each.problem) for each in looked if each.problem), DONE)
 

@@ -85,9 +85,10 @@ def install(
 ) -> int:
     """Write the file that makes this system run the daemon, and say the next command.
 
-    Without an option it is for the system that this is. It holds paths only, and sets limits: low
-    priority, bounded memory, started again where it fails. A file that is there is replaced. The
-    daemon gets the --journal, --log-file and --log-level of this call.
+    Without an option it is for the system that this is. It holds paths only, and sets limits, as
+    far as the system knows them: low priority, bounded memory, started again where it fails. A file
+    that is there is replaced. The daemon gets the --journal, --log-file and --log-level of this
+    call.
 
     \b
     junmai-svc --config config/junmai.toml daemon install --systemd

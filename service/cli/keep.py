@@ -119,8 +119,12 @@ def _held(
         reading_store(journal_option(ctx), stores, configuration(ctx)) as (store, _journal),
         translated("write into", store.url),
     ):
-        name = store.find(reference).name
-        (store.hold if held else store.release)(name)
-    view = views.hold_view(name, held=held)
+        if held:
+            name, is_gone = store.find(reference).name, False
+            store.hold(name)
+        else:
+            released = store.release(reference)
+            name, is_gone = released.snapshot, released.is_gone
+    view = views.hold_view(name, held=held, is_gone=is_gone)
     (report.show_json if as_json else report.show_hold)(view)
     return DONE

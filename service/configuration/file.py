@@ -15,6 +15,7 @@ import msgspec
 from junmai_svc.service.configuration.checks import value_problems
 from junmai_svc.service.configuration.form import Configuration
 from junmai_svc.service.configuration.keys import (
+    BACKSLASH_HINT,
     PREFIX,
     SECRET,
     Problem,
@@ -83,7 +84,8 @@ def _content(path: Path | None, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not valid TOML: {error}", HINT) from error
+        hint = f"{BACKSLASH_HINT} {HINT}" if "\\" in text else HINT
+        raise UsageError(f"{path} is not valid TOML: {error}", hint) from error
     except RecursionError as error:
         raise UsageError(f"{path} is nested too deep", HINT) from error
 

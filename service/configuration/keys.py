@@ -4,6 +4,7 @@ Values are never repeated in messages, as somebody may have put a secret where n
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import NoneType, UnionType
@@ -21,6 +22,12 @@ NOTIFY_URLS = "JUNMAI_NOTIFY_URLS"
 NOTIFY_PING_URL = "JUNMAI_NOTIFY_PING_URL"
 SECRET = frozenset({NOTIFY_URLS, NOTIFY_PING_URL})
 _UNIONS = (Union, UnionType)
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+BACKSLASH_HINT = (
+    r"In double quotes a backslash begins an escape, as in \b: write a path of Windows in single"
+    " quotes, or with slashes."
+)
 
 
 @dataclass(frozen=True)
@@ -146,6 +153,8 @@ def _value_problems(path: Keys, value: Any, kind: Any) -> Iterator[Problem]:
             yield from _section_problems((*path, name), element, inner)
     elif not _fits(value, kind):
         yield Problem(path, f"{dotted(path)} must be {wanted(kind)}")
+    elif isinstance(value, str) and _CONTROL.search(value):
+        yield Problem(path, f"{dotted(path)} must have no control characters", BACKSLASH_HINT)
 
 
 def _fits(value: Any, kind: Any) -> bool:

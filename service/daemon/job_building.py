@@ -13,6 +13,22 @@ from junmai_svc.service.daemon.job_upkeep import (
 )
 from junmai_svc.service.daemon.jobs import Job, JobKind, Part
 from junmai_svc.service.schedule import parse
+from junmai_svc.storage.errors import UsageError
+
+
+def jobs_of(around: Surroundings) -> list[Job]:
+    """Return all jobs that are configured to run at any time, at least one.
+
+    Raises:
+        UsageError: there is none, or a schedule can't be read.
+    """
+    jobs = build_jobs(around)
+    if not jobs:
+        raise UsageError(
+            "Nothing is configured to run",
+            "Add [[databases]] with a schedule, and a store, to the configuration.",
+        )
+    return jobs
 
 
 def build_jobs(around: Surroundings) -> list[Job]:

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import LockedError
-from junmai_svc.storage.files import staged_path, without_links
+from junmai_svc.storage.files import remove, rename_over, staged_path, without_links
 
 LARGEST_NOTE = 1 << 24
 
@@ -145,9 +145,9 @@ def write_note(journal: Path, note: Note) -> None:
     staged = staged_path(path, uuid4().hex[:12])
     try:
         staged.write_bytes(msgspec.json.encode(note))
-        staged.replace(path)
+        rename_over(staged, path)
     except BaseException:
-        staged.unlink(missing_ok=True)
+        remove(staged)
         raise
 
 

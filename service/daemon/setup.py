@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from junmai_svc.service.configuration.file import Loaded
 from junmai_svc.service.configuration.form import duration
-from junmai_svc.service.daemon.job_building import build_jobs
+from junmai_svc.service.daemon.job_building import jobs_of
 from junmai_svc.service.daemon.job_targets import Surroundings, path_of, places_of
 from junmai_svc.service.daemon.page import page_beside
 from junmai_svc.service.daemon.run import Setup
@@ -29,12 +29,7 @@ def set_up(loaded: Loaded, journal: Path, progress: Progress) -> Setup:
         UsageError: nothing is configured to run, or not as it can be.
         JunmaiError: a file with addresses can't be read.
     """
-    jobs = build_jobs(Surroundings(loaded, journal, progress))
-    if not jobs:
-        raise UsageError(
-            "Nothing is configured to run",
-            "Add [[databases]] with a schedule, and a store, to the configuration.",
-        )
+    jobs = jobs_of(Surroundings(loaded, journal, progress))
     addresses = addresses_of(loaded, os.environ)
     remind: timedelta = duration(loaded.configuration.notify.repeat_after)
     return Setup(loaded, tuple(jobs), addresses, remind, places_of(loaded), page_beside)
@@ -93,10 +88,10 @@ def configured_path(loaded: Loaded) -> Path:
 def log_file_of(loaded: Loaded, journal: Path, said: Path | None, system: System) -> Path | None:
     """Return the log file that a unit names; None where the log goes where the system keeps it.
 
-    On Windows nobody keeps what a program says that has no console, so there it has a file: that of
-    the configuration, else one beside the journal.
+    Of a program without a console Windows keeps nothing that it says, and launchd sends it to
+    /dev/null. So there it has a file: that of the configuration, else one beside the journal.
     """
-    if said is None and system is System.WINDOWS and not loaded.configuration.log.file:
+    if said is None and system is not System.SYSTEMD and not loaded.configuration.log.file:
         return journal.with_name("junmai-svc.log")
     return said
 

@@ -52,7 +52,8 @@ def unit_for(system: System, command: Sequence[str], folder: PurePath, home: Pur
         usual = home / "Library" / "LaunchAgents" / f"{LABEL}.plist"
         then = 'launchctl bootstrap gui/$(id -u) "{}"'
         return Unit(launchd_plist(command, folder), usual, then, then)
-    then = f'schtasks /Create /TN {NAME} /XML "{{}}" && schtasks /Run /TN {NAME}'
+    # One command, as not every shell there knows `&&`; its trigger starts it within a minute.
+    then = f'schtasks /Create /TN {NAME} /XML "{{}}"'
     return Unit(windows_task(command, folder), folder / f"{NAME}.xml", then, then)
 
 

@@ -17,11 +17,16 @@ def windows_task(command: Sequence[str], folder: PurePath) -> bytes:
     ET.register_namespace("", TASKS)
     task = ET.Element(f"{{{TASKS}}}Task", version="1.2")
     _into(task, "RegistrationInfo", Description=DESCRIPTION, URI=f"\\{NAME}")
-    _into(_into(task, "Triggers"), "LogonTrigger", Enabled="true")
+    # Every minute, where it is not running: as the scheduler sees it no program fails that could be
+    # started, whatever its exit code. At any logon would take an administrator.
+    trigger = _into(
+        _into(task, "Triggers"), "TimeTrigger", Enabled="true", StartBoundary="2000-01-01T00:00:00"
+    )
+    _into(trigger, "Repetition", Interval=f"PT{AGAIN_SECONDS // 60}M")
     principal = _into(_into(task, "Principals"), "Principal")
     principal.set("id", "Author")
     _texts(principal, LogonType="InteractiveToken", RunLevel="LeastPrivilege")
-    settings = _into(
+    _into(
         task,
         "Settings",
         MultipleInstancesPolicy="IgnoreNew",
@@ -32,7 +37,6 @@ def windows_task(command: Sequence[str], folder: PurePath) -> bytes:
         ExecutionTimeLimit="PT0S",
         Priority="7",
     )
-    _into(settings, "RestartOnFailure", Interval=f"PT{AGAIN_SECONDS // 60}M", Count="999")
     actions = _into(task, "Actions")
     actions.set("Context", "Author")
     arguments = " ".join(_argument(word) for word in command[1:])

@@ -218,6 +218,8 @@ def show_verification(view: View) -> None:
 def show_hold(view: View) -> None:
     """Print that a snapshot is held, or not any more."""
     what = "is held: no policy drops it" if view["status"] == "held" else "is not held any more"
+    if view["gone"]:
+        what += "; the snapshot itself is gone"
     printed(Text(f"{view['snapshot']} {what}."))
 
 

@@ -44,7 +44,14 @@ def show_check(view: View) -> None:
         due,
         *(Text(f"Hint:    {hint}") for hint in hints if hint),
         Text(last, "bold red" if wrong else "green"),
+        *_idle(view["daemon"]),
     )
+
+
+def _idle(problem: View | None) -> list[Text]:
+    if problem is None:
+        return []
+    return [Text(f"`daemon run` would refuse: {problem['message']}. {problem['hint']}", "yellow")]
 
 
 def _joined(times: list[str]) -> str:

@@ -227,9 +227,10 @@ def verification_view(result: Verification) -> View:
     }
 
 
-def hold_view(name: str, *, held: bool) -> View:
-    """A snapshot that is held now, or not any more."""
-    return {"run": None, "status": "held" if held else "released", "snapshot": name}
+def hold_view(name: str, *, held: bool, is_gone: bool = False) -> View:
+    """A snapshot that is held now, or not any more; whether it is gone itself."""
+    status = "held" if held else "released"
+    return {"run": None, "status": status, "snapshot": name, "gone": is_gone}
 
 
 def run_view(run: Run) -> View:

@@ -11,6 +11,7 @@ from junmai_svc.service.configuration.origins import Setting
 from junmai_svc.service.configuration.probe import Looked
 from junmai_svc.service.schedule import parse, upcoming
 from junmai_svc.service.views import error_view
+from junmai_svc.storage.errors import JunmaiError
 
 View = dict[str, Any]
 SHOWN_TIMES = 5
@@ -33,8 +34,16 @@ def schedules_view(configuration: Configuration, now: datetime) -> list[View]:
     ]
 
 
-def check_view(path: Path | None, schedules: Sequence[View], looked: Iterable[Looked]) -> View:
-    """Everything that was tried, each with its problem if it has one."""
+def check_view(
+    path: Path | None,
+    schedules: Sequence[View],
+    looked: Iterable[Looked],
+    idle: JunmaiError | None = None,
+) -> View:
+    """Everything that was tried, each with its problem if it has one.
+
+    `idle` is why a daemon would have nothing to do.
+    """
     rows = [
         {
             "kind": each.kind,
@@ -52,6 +61,7 @@ def check_view(path: Path | None, schedules: Sequence[View], looked: Iterable[Lo
         "file": str(path) if path else None,
         "schedules": list(schedules),
         "tried": rows,
+        "daemon": error_view(idle)["error"] if idle else None,
     }
 
 

@@ -36,6 +36,7 @@ from junmai_svc.storage.files import (
     STAGED_SUFFIX,
     copy_hashing,
     make_folder,
+    remove,
     staged_path,
     switch_in,
     switch_in_new,
@@ -141,7 +142,7 @@ class LocalBackend:
             except FileExistsError:
                 raise file_exists(path) from None
             except BaseException:
-                path.unlink(missing_ok=True)
+                remove(path)
                 raise
 
     def stat(self, name: str) -> Stat:
@@ -172,7 +173,7 @@ class LocalBackend:
         with translated(f"delete {name} in {self.url}"):
             found = self._found(name)
             if found:
-                found[0].unlink(missing_ok=True)
+                remove(found[0])
                 sync_folder(found[0].parent)
 
     def rename(self, source: str, target: str, *, retain_until: datetime | None = None) -> bool:
@@ -186,7 +187,8 @@ class LocalBackend:
             final = self._vacant(target)
             if final is None:
                 # The two names of one file are a rename that was interrupted here.
-                if not os.path.samestat(facts, self._existing(target)[1]):
+                there = self._existing(target)[1]
+                if not facts.st_ino or not os.path.samestat(facts, there):
                     return False
                 final = self._place(target)
             else:
@@ -196,7 +198,7 @@ class LocalBackend:
                 except FileExistsError:
                     return False
             sync_folder(final.parent)
-            old.unlink(missing_ok=True)
+            remove(old)
             sync_folder(old.parent)
         return True
 
@@ -319,7 +321,7 @@ def _staged(folder: Path) -> Iterator[Path]:
     try:
         yield path
     finally:
-        path.unlink(missing_ok=True)
+        remove(path)
 
 
 def _write(staged: Path, content: bytes | Path) -> None:

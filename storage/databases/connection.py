@@ -77,7 +77,11 @@ def reading(path: Path, *, busy_seconds: float = BUSY_SECONDS) -> Iterator[sqlit
     require_database(path)
     busy = any(sidecar(path, suffix).exists() for suffix in ("-wal", "-journal"))
     mode: Mode = "ro" if busy else "rw"
-    with translated("read", path), closing(_connect(uri(path, mode), busy_seconds)) as connection:
+    with (
+        translated("read", path),
+        closing(_connect(uri(path, mode), busy_seconds)) as connection,
+        cursors_let_go(),
+    ):
         connection.execute("PRAGMA query_only = 1")
         connection.execute("BEGIN")
         # The first read takes the lock; without it backup() would wait for ever on a busy file.
@@ -103,6 +107,7 @@ def reading_image(path: Path) -> Iterator[sqlite3.Connection]:
     with (
         translated("read", path),
         closing(_connect(uri(path, "ro", immutable=True), BUSY_SECONDS)) as connection,
+        cursors_let_go(),
     ):
         yield connection
 
@@ -123,8 +128,32 @@ def writing(
     with (
         translated("write", path),
         closing(_connect(uri(path, mode), busy_seconds)) as connection,
+        cursors_let_go(),
     ):
         yield connection
+
+
+@contextmanager
+def cursors_let_go() -> Iterator[None]:
+    """Let an error that leaves the block hold no cursor, as its traceback does.
+
+    A connection whose statements are not all finished is closed only when they are, and till then
+    Windows does not delete its file.
+    """
+    try:
+        yield
+    except BaseException as error:
+        from traceback import clear_frames  # noqa: PLC0415  # where nothing fails nobody needs it
+
+        seen: set[int] = set()
+        left: list[BaseException | None] = [error]
+        while left:
+            each = left.pop()
+            if each is not None and id(each) not in seen:
+                seen.add(id(each))
+                clear_frames(each.__traceback__)
+                left += [each.__cause__, each.__context__]
+        raise
 
 
 def size_of(connection: sqlite3.Connection) -> int:

@@ -34,6 +34,7 @@ ACCESS_HINT = "Check who owns the file and its folder, and run as a user who may
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_IN_USE = {32, 33}  # Windows: ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION
 
 
 @contextmanager
@@ -174,6 +175,8 @@ def from_os(error: OSError, doing: str, path: Path | str) -> JunmaiError:
     """Return the JunmaiError for an exception of the operating system."""
     place = error.filename2 or error.filename or path
     what = f"Can't {doing} {place}: {error.strerror or error}"
+    if getattr(error, "winerror", None) in _IN_USE:
+        return LockedError(what, LOCKED_HINT)
     if error.errno in _NO_SPACE:
         return NoSpaceError(what, SPACE_HINT)
     if error.errno in _DENIED:

@@ -35,13 +35,13 @@ class Footprint:
 def footprint_of(database: Path) -> Footprint | None:
     """Return a database's footprint; None where it would prove nothing.
 
-    That is on Windows, on file systems that are not known to be local, and while a rollback journal
-    is there.
+    That is on other systems than Linux, which don't tell what is local, on file systems that are
+    not known to be it, and while a rollback journal is there.
     """
-    if sys.platform == "win32" or sidecar(database, "-journal").exists():
+    if sys.platform != "linux" or sidecar(database, "-journal").exists():
         return None
     try:
-        if sys.platform == "linux" and not _is_local(database):
+        if not _is_local(database):
             return None
         found = []
         changed = 0

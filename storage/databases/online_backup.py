@@ -15,7 +15,7 @@ from pathlib import Path
 from junmai_svc.storage.databases.connection import sidecar, writing
 from junmai_svc.storage.databases.failures import LOCKED_HINT, translated
 from junmai_svc.storage.errors import LockedError
-from junmai_svc.storage.files import sync_file
+from junmai_svc.storage.files import remove, sync_file
 
 BUSY = 5  # SQLITE_BUSY
 LOOK_SECONDS = 0.1
@@ -61,7 +61,7 @@ def remove_database(path: Path) -> None:
     """
     for name in (path, *(sidecar(path, suffix) for suffix in ("-wal", "-shm", "-journal"))):
         try:
-            name.unlink(missing_ok=True)
+            remove(name)
         except OSError:
             # A read-only disk refuses to unlink also what is not there.
             if name.is_symlink() or name.exists():

@@ -12,7 +12,7 @@ from pathlib import Path
 import peewee
 
 from junmai_svc.storage import interruption
-from junmai_svc.storage.databases.connection import Mode, uri
+from junmai_svc.storage.databases.connection import Mode, cursors_let_go, uri
 from junmai_svc.storage.databases.failures import translated
 
 SOURCE = "source"
@@ -71,6 +71,7 @@ def open_pair(
                 f"ATTACH DATABASE ? AS {SOURCE}", (uri(source, "ro", immutable=source_is_image),)
             )
             connection.execute(f"SELECT count(*) FROM {SOURCE}.sqlite_schema").fetchone()
-        yield Pair(database, connection, target, source)
+        with cursors_let_go():
+            yield Pair(database, connection, target, source)
     finally:
         database.close()

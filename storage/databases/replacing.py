@@ -9,13 +9,13 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from junmai_svc.storage.databases.connection import SIDECARS, sidecar, writing
 from junmai_svc.storage.databases.failures import translated
-from junmai_svc.storage.errors import IntegrityError
+from junmai_svc.storage.errors import IntegrityError, JunmaiError
 from junmai_svc.storage.files import copy_hashing, switch_in
 
 
@@ -32,6 +32,7 @@ class Held:
     damage: IntegrityError | None = None
     is_wal: bool = False
     is_replaced: bool = False
+    is_closed: bool = False
 
     def replace_by(self, staged: Path) -> None:
         """Rename a durable staged database into the place of this one and sync its folder.
@@ -46,12 +47,19 @@ class Held:
                 shutil.copymode(self.path, staged)
             if sys.platform == "win32" and self.holder is not None:
                 self.holder.close()  # an open file can't be replaced there
+                self.is_closed = True
             switch_in(staged, self.path)
             self.is_replaced = True
 
     def let_go(self) -> None:
         """End the hold; a database that was not replaced gets its WAL mode back."""
         if self.holder is None or self.is_replaced:
+            return
+        if self.is_closed:
+            # What kept it from being replaced is told, not that somebody has it open by now.
+            if self.is_wal:
+                with suppress(JunmaiError), writing(self.path) as again:
+                    again.execute("PRAGMA journal_mode = WAL").fetchone()
             return
         with translated("let go of", self.path):
             self.holder.rollback()

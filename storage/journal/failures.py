@@ -40,9 +40,11 @@ ACCESS_HINT = (
 
 _AGAIN_HINT = "Check the disk; when it answers again, run the same command again."
 _LOCKED_HINT = "Another process is writing to the journal; run the same command again."
+_IN_USE_HINT = "Close the program that has it open, and run the same command again."
 _SPACE_HINT = "Free some space and run the same command again; what was recorded is intact."
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_IN_USE = {32, 33}  # Windows: ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION
 
 _OF_SQLITE: tuple[tuple[tuple[str, ...], type[JunmaiError], str], ...] = (
     (("SQLITE_BUSY", "SQLITE_LOCKED"), LockedError, _LOCKED_HINT),
@@ -121,6 +123,8 @@ def from_sqlite(error: sqlite3.Error, doing: str, path: Path) -> ToldError:
 def from_os(error: OSError, doing: str, path: Path) -> JunmaiError:
     """Return the JunmaiError for an exception of the operating system."""
     what = f"Can't {doing} {error.filename or path}: {error.strerror or error}"
+    if getattr(error, "winerror", None) in _IN_USE:
+        return LockedError(what, _IN_USE_HINT)
     if error.errno in _NO_SPACE:
         return NoSpaceError(what, _SPACE_HINT)
     if error.errno in _DENIED:

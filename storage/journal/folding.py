@@ -19,28 +19,29 @@ from junmai_svc.storage.journal.projection import SNAPSHOT_NAMED
 from junmai_svc.storage.journal.soundness import PROOFS
 
 # Raised whenever equal events come to give other rows: kept ones are then built anew.
-FOLD = 3
+FOLD = 4
 
 RUNS = "run"
 SNAPSHOTS = "snapshot"
 DATABASES = "database"
 PROVEN = "proven"
-NAMES = (RUNS, SNAPSHOTS, DATABASES, PROVEN)
+STORES = "store"
+NAMES = (RUNS, SNAPSHOTS, DATABASES, PROVEN, STORES)
 
 Row = dict[str, Any]
 RowOf = Callable[[str, str], Row | None]
 Change = tuple[str, str, Row]
 
 
+# The steps of a run that change a row.
+_STEPS = SNAPSHOT_NAMED | {"copied", "repaired", "snapshot_deleted"}
 # The only types of events that change a row.
 TELLING = frozenset(
     type_
     for type_, kind in CATALOGUE.items()
     if kind.category == "database"
-    or (
-        kind.category in OPERATIONS
-        and (kind.role is not Role.STEP or kind.name in SNAPSHOT_NAMED | {"snapshot_deleted"})
-    )
+    or kind.name == "store_accepted"
+    or (kind.category in OPERATIONS and (kind.role is not Role.STEP or kind.name in _STEPS))
 )
 # Those that are known to change none, and to follow none that came past the fold: a journal's own
 # events do that, when it is begun or refilled. Of a type from elsewhere nobody knows.
@@ -56,21 +57,23 @@ def changes(event: Event, row_of: RowOf) -> list[Change]:  # noqa: PLR0911  # on
         return []
     if kind.category == "database":
         return _database(event, kind.name, row_of)
+    if kind.name == "store_accepted":
+        return _accepted(event)
     if kind.category not in OPERATIONS:
         return []
     if kind.role is Role.START:
         return [(RUNS, event.stream, _started(event, kind.category))]
     ends = kind.role is Role.TERMINAL
-    if not ends and kind.name not in SNAPSHOT_NAMED and kind.name != "snapshot_deleted":
+    if not ends and kind.name not in _STEPS:
         return []
     run = row_of(RUNS, event.stream)
     if run is None:
         return []
-    if kind.name == "snapshot_deleted":
-        return _deleted(event, run, row_of)
+    if kind.name in _OF_SNAPSHOTS:
+        return _OF_SNAPSHOTS[kind.name](event, run, row_of)
     if not ends:
         run = run | {"snapshot": _text(event, "snapshot")}
-        found = [_stored(event, run)] if kind.name == "stored" else []
+        found = [_stored(event, run, row_of)] if kind.name == "stored" else []
         return [(RUNS, event.stream, run), *found]
     return _ended(event, kind.category, kind.name, run, row_of)
 
@@ -140,41 +143,92 @@ def _ended(event: Event, category: str, name: str, run: Row, row_of: RowOf) -> l
         }
         found.append((PROVEN, snapshot_key(store, run["subject"]), proven))
     # It died between the manifest and its event.
-    if name == "abandoned" and category == "backup" and event.data.get("found") == "complete":
-        stored = _stored(event, run)
-        if run["snapshot"] is not None and row_of(SNAPSHOTS, stored[1]) is None:
-            found.append(stored)
+    if name == "abandoned" and event.data.get("found") == "complete":
+        found += _complete(event, category, run, row_of)
     return found
 
 
-def _stored(event: Event, run: Row) -> Change:
-    name = run["snapshot"] or ""
+def _complete(event: Event, category: str, run: Row, row_of: RowOf) -> list[Change]:
+    """What a dead run stored last, unless that is known; a copy's last event says its name."""
+    if category not in {"backup", "copy"} or not (run["snapshot"] or _text(event, "snapshot")):
+        return []
+    name, key, row = _stored(event, run, row_of)
+    before = row_of(name, key)
+    known = before is not None and (before["deleted"] or run["position"]) >= run["position"]
+    return [] if known else [(name, key, row)]
+
+
+def _stored(event: Event, run: Row, row_of: RowOf) -> Change:
+    """The row of a snapshot that came to a store, by a backup or as a copy of another one's."""
+    name = run["snapshot"] or _text(event, "snapshot") or ""
     size = event.data.get("size")
     store = address_from(run["folder"], event.data.get("store")) or run["store"]
-    row = {
+    key = snapshot_key(store, name)
+    told = {"database": run["database"], "reason": run["reason"]}
+    if run["kind"] == "copy":
+        origin = snapshot_key(address_from(run["folder"], run["source"]), name)
+        known = row_of(SNAPSHOTS, origin) or dict.fromkeys(told)
+        told = {field: _text(event, field) or known[field] for field in told}
+    # When the run began there was none of the name: what was deleted since is this very one, whose
+    # event came later. (Should a deletion have been told late, then it is only not missed.)
+    before = (row_of(SNAPSHOTS, key) or {}).get("deleted")
+    row = told | {
         "snapshot": name,
         "store": store,
         "run": event.stream,
-        "database": run["database"],
-        "reason": run["reason"],
         "checksum": _text(event, "checksum"),
+        "manifest": _text(event, "manifest"),
         "size": size if isinstance(size, int) else None,
         "stored": time_text(event.time),
         "position": event.position,
-        "deleted": None,
+        "deleted": before if before is not None and before > run["position"] else None,
     }
-    return SNAPSHOTS, snapshot_key(store, name), row
+    return SNAPSHOTS, key, row
+
+
+def _copied(event: Event, run: Row, row_of: RowOf) -> list[Change]:
+    return [_stored(event, run, row_of)]
+
+
+def _put_back(event: Event, run: Row, row_of: RowOf) -> list[Change]:
+    """The rows whose manifests were put back from another store, which may say something else."""
+    told = event.data.get("manifests")
+    found: list[Change] = []
+    for name, digest in told.items() if isinstance(told, dict) else ():
+        key = snapshot_key(run["store"], str(name))
+        row = row_of(SNAPSHOTS, key)
+        if row is not None:
+            found.append((SNAPSHOTS, key, row | {"manifest": str(digest)}))
+    return found
 
 
 def _deleted(event: Event, run: Row, row_of: RowOf) -> list[Change]:
+    """The rows of what was deleted, also of what nobody has told of yet, or ever will."""
     named = event.data.get("snapshots")
     found: list[Change] = []
     for name in named if isinstance(named, list) else []:
         key = snapshot_key(run["store"], str(name))
         row = row_of(SNAPSHOTS, key)
-        if row is not None:
-            found.append((SNAPSHOTS, key, row | {"deleted": event.position}))
+        if row is None:
+            fields = ("run", "database", "reason", "checksum", "manifest", "size", "stored")
+            known = {"snapshot": str(name), "store": run["store"], "position": event.position}
+            row = dict.fromkeys(fields) | known
+        found.append((SNAPSHOTS, key, row | {"deleted": event.position}))
     return found
+
+
+# What steps make of rows of snapshots, beside those that name the one which their run made.
+_OF_SNAPSHOTS: Mapping[str, Callable[[Event, Row, RowOf], list[Change]]] = {
+    "copied": _copied,
+    "repaired": _put_back,
+    "snapshot_deleted": _deleted,
+}
+
+
+def _accepted(event: Event) -> list[Change]:
+    """Since when a person has put up with what a store lacks."""
+    address = address_from("", event.data.get("store"))
+    return [(STORES, address, {"accepted": event.position})] if address else []
 
 
 def _database(event: Event, name: str, row_of: RowOf) -> list[Change]:

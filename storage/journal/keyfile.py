@@ -73,7 +73,7 @@ def _make(path: Path, key: SigningKey) -> None:
         with suppress(FileNotFoundError):  # somebody has made one, and tidied up
             files.switch_in_new(staged, path)
     except BaseException:
-        staged.unlink(missing_ok=True)
+        files.remove(staged)
         raise
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from junmai_svc.storage.errors import IntegrityError, JunmaiError, NotFoundError, UsageError
+from junmai_svc.storage.files import remove, rename_over
 from junmai_svc.storage.journal.checkpoint import origin_of
 from junmai_svc.storage.journal.entry import Event
 from junmai_svc.storage.journal.events import event_type
@@ -84,7 +85,7 @@ def first_key(journal_path: Path, journal_id: str) -> SigningKey:
     """
     require_none_lost(journal_path)
     following = next_key_path(journal_path)
-    following.unlink(missing_ok=True)  # of a run that died before its journal was there
+    remove(following)  # of a run that died before its journal was there
     return open_key_file(following, origin_of(journal_id), create=True)
 
 
@@ -146,7 +147,7 @@ def load_key(journal_path: Path, journal_id: str, current: VerifierKey) -> Signi
         with suppress(IntegrityError, NotFoundError, FileNotFoundError):
             key = open_key_file(following, origin_of(journal_id), create=False)
             if key.verifier == current:
-                following.replace(path)
+                rename_over(following, path)
                 return key
     try:
         key = open_key_file(path, origin_of(journal_id), create=False)

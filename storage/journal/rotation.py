@@ -7,6 +7,7 @@ stands alone, and whoever trusted the old one has to be told.
 import os
 
 from junmai_svc.storage.errors import NotFoundError, UsageError
+from junmai_svc.storage.files import remove, rename_over
 from junmai_svc.storage.journal import events
 from junmai_svc.storage.journal.checkpoint import Checkpoint, origin_of, sign_checkpoint
 from junmai_svc.storage.journal.failures import translated
@@ -117,11 +118,11 @@ def _hand_over(
         if previous is None and os.path.lexists(path):
             keep_aside(path)
         if os.path.lexists(following):
-            following.unlink()
+            remove(following)
         new = open_key_file(following, origin_of(journal.journal_id), create=True)
         data = signed_rotation(journal.journal_id, new, previous, by).data(reason)
         journal.append(stream, ROTATED, data, correlation=journal.journal_id)
     # Recorded first: a crash in between leaves the new key under a name where it is looked for.
     with translated("rename the signing key of", journal.path):
-        following.replace(path)
+        rename_over(following, path)
     return new.verifier

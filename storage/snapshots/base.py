@@ -85,6 +85,14 @@ class Unreadable:
         return Path(self.manifest.rpartition("/")[2]).stem
 
 
+@dataclass(frozen=True)
+class Released:
+    """A snapshot that nothing holds any more; `is_gone` where it is no more itself."""
+
+    snapshot: str
+    is_gone: bool = False
+
+
 Announce = Callable[[Staged], None]
 
 
@@ -204,11 +212,14 @@ class SnapshotStore(Protocol):
         """
         ...
 
-    def release(self, name: str) -> None:
+    def release(self, reference: str) -> Released:
         """Let a retention policy decide about a snapshot again; does nothing if it is not held.
 
+        The hold of one that is gone or damaged is lifted too.
+
         Raises:
-            NotFoundError: there is no such snapshot.
+            NotFoundError: there is neither such a snapshot nor a hold of its name.
+            IntegrityError: it has no manifest that can be used, and no hold.
         """
         ...
 

@@ -17,8 +17,9 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from junmai_svc.storage.backends.base import Backend, RetainedError
-from junmai_svc.storage.errors import StorageUnavailableError
-from junmai_svc.storage.snapshots.base import HOLDS
+from junmai_svc.storage.errors import IntegrityError, NotFoundError, StorageUnavailableError
+from junmai_svc.storage.snapshots.base import HOLDS, Released, SnapshotStore
+from junmai_svc.storage.snapshots.choosing import name_of
 from junmai_svc.storage.snapshots.garbage import let_go
 
 DROPPING = "state/dropping/"
@@ -68,6 +69,23 @@ def refuse_dropping(backend: Backend, name: str) -> None:
             f"{name} in {backend.url} is just being deleted by a prune",
             "Run the same command again: it says whether the snapshot is still there.",
         )
+
+
+def to_release(store: SnapshotStore, reference: str) -> Released:
+    """Return what a reference means to who lifts a hold: also one that has outlived its snapshot.
+
+    Raises:
+        NotFoundError: there is neither such a snapshot nor a hold of its name.
+        IntegrityError: it has no manifest that can be used, and no hold.
+        JunmaiError: the store can't be read.
+    """
+    try:
+        return Released(store.find(reference).name)
+    except (NotFoundError, IntegrityError) as problem:
+        name = name_of(reference)
+        if name not in store.held():
+            raise
+        return Released(name, is_gone=isinstance(problem, NotFoundError))
 
 
 def forget_dropping(backend: Backend, now: datetime) -> None:

@@ -12,6 +12,7 @@ from uuid import uuid4
 from junmai_svc.storage.files import (
     STAGED_SUFFIX,
     make_folder,
+    remove,
     sha256_of,
     staged_path,
     switch_in_new,
@@ -47,7 +48,7 @@ def stage_exactly(
     try:
         yield staged
     finally:
-        staged.image.unlink(missing_ok=True)
+        remove(staged.image)
 
 
 def commit_exactly(folder: Path, staged: Staged, manifest: Manifest) -> None:
@@ -76,5 +77,5 @@ def commit_exactly(folder: Path, staged: Staged, manifest: Manifest) -> None:
         raise taken(staged.name, str(folder)) from None
     except BaseException:
         if ours and not listed.exists():
-            final.unlink(missing_ok=True)
+            remove(final)
         raise

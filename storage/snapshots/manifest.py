@@ -5,12 +5,14 @@ its users find in ours what they know. A manifest comes from outside: everything
 it is used, and `backup_path` is never followed.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path, PurePath
 from typing import Annotated
+from unicodedata import normalize
 
 import msgspec
 
@@ -22,10 +24,14 @@ STAMP = "%Y%m%d_%H%M%S"
 UNKNOWN = ""  # the checksum of an image that whoever stores it is to find out
 NAME = re.compile(r"(?P<stem>.+)_backup_(?P<stamp>\d{8}_\d{6})(?:_(?P<again>\d{1,6}))?", re.DOTALL)
 
+_APPLE_DOUBLE = bytes.fromhex("00051607")  # RFC 1740
+
 Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Text = Annotated[str, msgspec.Meta(max_length=4096)]
 MapName = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{32})?\Z")]
+# What a manifest says of the store that it is in, and not of the database.
+_OF_ITS_STORE = frozenset({"layout", "map", "new_bytes", "backup_path"})
 HINT = "Restore from another snapshot; `junmai-svc snapshots` lists the good ones."
 
 
@@ -115,6 +121,18 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return re.split(r"[/\\]", self.original_path)[-1]
 
     @property
+    def digest(self) -> str:
+        """The SHA-256 in hex of all that it says of the database: the same in every store.
+
+        Fields that are empty don't count, so that a later version may have more of them.
+        """
+        fields = msgspec.to_builtins(self)
+        told = {name: value for name, value in fields.items() if value}
+        for name in _OF_ITS_STORE & told.keys():
+            del told[name]
+        return hashlib.sha256(msgspec.json.encode(told, order="deterministic")).hexdigest()
+
+    @property
     def path(self) -> str:
         """The path by which the database is known: the whole one, where it was recorded."""
         return self.whole_path or self.original_path
@@ -146,6 +164,18 @@ def encode(manifest: Manifest) -> bytes:
     if not manifest.whole_path:
         del fields["whole_path"]
     return msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n"
+
+
+def is_of_finder(path: Path) -> bool:
+    """Whether a file is what macOS keeps beside another where the disk can't hold its attributes.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    if not path.name.startswith("._") or path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_APPLE_DOUBLE)) == _APPLE_DOUBLE
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -184,6 +214,11 @@ def parse_manifest(content: bytes, name: str, where: str, layout: str) -> Manife
     fits = manifest.layout == layout and bool(manifest.map) == (layout == "blocks")
     if not fits or taken.tzinfo is None:
         raise IntegrityError(f"Manifest {where} is damaged: layout or time is not valid", HINT)
-    if manifest.format and manifest.name != name:
+    if manifest.format and not _is_name(manifest.name, name):
         raise IntegrityError(f"Manifest {where} belongs to another snapshot: {manifest.name}", HINT)
     return msgspec.structs.replace(manifest, name=name)
+
+
+def _is_name(recorded: str, found: str) -> bool:
+    """Whether a name is what a file is called: macOS and what copies from it may decompose it."""
+    return recorded == found or normalize("NFC", recorded) == normalize("NFC", found)

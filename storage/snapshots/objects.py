@@ -24,6 +24,7 @@ from junmai_svc.storage.snapshots.base import (
     HOLDS,
     LATEST,
     Announce,
+    Released,
     Snapshot,
     Staged,
     Tick,
@@ -35,7 +36,12 @@ from junmai_svc.storage.snapshots.blocks.sealing import Kind, Place, Seal
 from junmai_svc.storage.snapshots.cache import StoreCache, make_private
 from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
 from junmai_svc.storage.snapshots.description import NAME as DESCRIPTION
-from junmai_svc.storage.snapshots.dropping import dropping, forget_dropping, refuse_dropping
+from junmai_svc.storage.snapshots.dropping import (
+    dropping,
+    forget_dropping,
+    refuse_dropping,
+    to_release,
+)
 from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
 from junmai_svc.storage.snapshots.locks import extend_locks
 from junmai_svc.storage.snapshots.manifest import LARGEST_MANIFEST, NAME, STAMP, Manifest
@@ -279,9 +285,11 @@ class ObjectStore:
             self.backend.delete(f"{HOLDS}/{found}")
             raise missing(found, self.url) from None
 
-    def release(self, name: str) -> None:
+    def release(self, reference: str) -> Released:
         """Let a policy decide again; see `SnapshotStore.release`."""
-        self.backend.delete(f"{HOLDS}/{self.find(name).name}")
+        released = to_release(self, reference)
+        self.backend.delete(f"{HOLDS}/{released.snapshot}")
+        return released
 
     def held(self) -> frozenset[str]:
         """Return the names of the snapshots that are held."""

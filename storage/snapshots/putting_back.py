@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from junmai_svc.storage.backends.base import Backend
 from junmai_svc.storage.errors import NotFoundError
-from junmai_svc.storage.files import copy_hashing, make_folder, staged_path, switch_in
+from junmai_svc.storage.files import copy_hashing, make_folder, remove, staged_path, switch_in
 from junmai_svc.storage.snapshots.blocks.places import QUARANTINE
 
 
@@ -26,7 +26,7 @@ def put_back_file(folder: Path, name: str, image: Path) -> None:
             switch_in(final, folder / QUARANTINE / f"{final.name}.{uuid4().hex[:8]}")
         switch_in(staged, final)
     finally:
-        staged.unlink(missing_ok=True)
+        remove(staged)
 
 
 def put_back_object(

@@ -19,6 +19,7 @@ from junmai_svc.storage.errors import ChecksumError, IntegrityError, JunmaiError
 from junmai_svc.storage.files import (
     copy_hashing,
     make_folder,
+    remove,
     sha256_of,
     switch_in,
     sync_folder,
@@ -30,6 +31,7 @@ from junmai_svc.storage.snapshots.base import (
     HOLDS,
     LATEST,
     Announce,
+    Released,
     Snapshot,
     Staged,
     Tick,
@@ -38,7 +40,12 @@ from junmai_svc.storage.snapshots.base import (
     require_checksum,
 )
 from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
-from junmai_svc.storage.snapshots.dropping import dropping, forget_dropping, refuse_dropping
+from junmai_svc.storage.snapshots.dropping import (
+    dropping,
+    forget_dropping,
+    refuse_dropping,
+    to_release,
+)
 from junmai_svc.storage.snapshots.exactly import claim_of, commit_exactly, stage_exactly
 from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
 from junmai_svc.storage.snapshots.manifest import (
@@ -47,6 +54,7 @@ from junmai_svc.storage.snapshots.manifest import (
     UNKNOWN,
     Manifest,
     encode,
+    is_of_finder,
     read_manifest,
 )
 
@@ -108,9 +116,9 @@ class FileStore:
         finally:
             # Once committed, the staged name may be claimed anew, and is the claimant's to remove.
             if not self._final(staged.name).exists():
-                staged.image.unlink(missing_ok=True)
+                remove(staged.image)
             for suffix in ("-wal", "-shm", "-journal"):
-                Path(f"{staged.image}{suffix}").unlink(missing_ok=True)
+                remove(Path(f"{staged.image}{suffix}"))
 
     def commit(self, staged: Staged, manifest: Manifest, tick: Tick | None = None) -> Snapshot:
         """Make a staged image whose content is durable a snapshot: image first, then manifest.
@@ -137,8 +145,8 @@ class FileStore:
             write_durably(listed, encode(manifest), token_of(manifest.run))
         except BaseException:
             # Without the other neither is a snapshot, and nobody would ever remove it.
-            listed.unlink(missing_ok=True)
-            final.unlink(missing_ok=True)
+            remove(listed)
+            remove(final)
             raise
         return Snapshot(manifest, final, self.url)
 
@@ -216,7 +224,7 @@ class FileStore:
         bad: list[Unreadable] = []
         paths = sorted(self.folder.glob("*_backup_*.json")) if self.folder.is_dir() else []
         for path in paths:
-            if not NAME.fullmatch(path.stem):
+            if not NAME.fullmatch(path.stem) or is_of_finder(path):
                 continue
             try:
                 good.append(self.load(path))
@@ -239,20 +247,16 @@ class FileStore:
         write_durably(hold, b"", "hold")
         refuse_dropping(self.backend, snapshot.name)
         if not (self.folder / f"{snapshot.name}.json").exists():
-            hold.unlink(missing_ok=True)
+            remove(hold)
             raise missing(name, self.url)
 
-    def release(self, name: str) -> None:
-        """Let a retention policy decide about a snapshot again; does nothing if it is not held.
-
-        Raises:
-            NotFoundError: there is no such snapshot.
-            OSError: it can't be written.
-        """
-        snapshot = self.find(name)
-        if snapshot.name in self.held():
-            (self.folder / HOLDS / snapshot.name).unlink(missing_ok=True)
+    def release(self, reference: str) -> Released:
+        """Let a retention policy decide about a snapshot again; see `SnapshotStore.release`."""
+        released = to_release(self, reference)
+        if released.snapshot in self.held():
+            remove(self.folder / HOLDS / released.snapshot)
             sync_folder(self.folder / HOLDS)
+        return released
 
     def held(self) -> frozenset[str]:
         """Return the names of the snapshots that are held.
@@ -272,9 +276,9 @@ class FileStore:
         with dropping(self.backend, name) as free:
             if not free:
                 return False
-            (self.folder / f"{name}.json").unlink(missing_ok=True)
+            remove(self.folder / f"{name}.json")
             sync_folder(self.folder)
-        (self.folder / f"{name}.db").unlink(missing_ok=True)
+        remove(self.folder / f"{name}.db")
         sync_folder(self.folder)
         return True
 
@@ -365,9 +369,9 @@ class FileStore:
                     sync_folder(self.folder)
                     return claim
             except BaseException:
-                claim.image.unlink()
+                remove(claim.image)
                 raise
-            claim.image.unlink()
+            remove(claim.image)
 
     def _is_free(self, name: str) -> bool:
         return not any((self.folder / f"{name}{end}").exists() for end in (".db", ".json"))

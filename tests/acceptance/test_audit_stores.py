@@ -143,3 +143,23 @@ def test_what_only_goes_with_publishing_is_refused_without(
     program: Program, journal: Path, more: tuple[str, ...]
 ) -> None:
     assert program("--journal", journal, "audit", "checkpoint", *more, code=2).message
+
+
+@pytest.mark.parametrize("lost", ["its end", "all of it"])
+def test_a_journal_comes_back_from_a_sealed_store_whose_key_is_not_at_hand(
+    program: Program, source: Path, lost: str
+) -> None:
+    journal, sealed = source.with_name("journal.db"), ("--store", "vault")
+    program("store", "init", "vault", "--key-file", "a.key", "--new-key")
+    backup = ("backup", "--source", source, *sealed, "--key-file", "a.key")
+    program(*backup)
+    older = journal.read_bytes()
+    program(*backup)
+    journal.unlink()
+    if lost == "its end":
+        journal.write_bytes(older)
+    said = program("--journal", journal, "audit", "recover", *sealed, "--json").json
+    assert (said["status"], said["added"]) == ("recovered", 5 if lost == "its end" else 11)
+    assert "vault" in said["store"]
+    assert said["unreachable"] == []
+    verify(program, journal, *sealed, "--key-file", "a.key")

@@ -42,6 +42,18 @@ def test_a_file_that_is_there_is_never_touched(program: Program) -> None:
     assert (program.folder / "else" / "where.toml").is_file()
 
 
+def test_a_check_says_that_a_daemon_would_have_nothing_to_do(program: Program) -> None:
+    """Stores alone can be used by hand, so that is no failure."""
+    configured(program, '[stores.local]\nurl = "../backups"\n')
+    refusal = program("daemon", "run", code=2).message
+    said = program("config", "check", "--json").json
+    assert (said["status"], said["daemon"]["message"]) == ("usable", "Nothing is configured to run")
+    assert said["daemon"]["message"] in refusal
+    told = program("config", "check").out
+    assert "All can be used." in told
+    assert "`daemon run` would refuse: Nothing is configured to run." in told
+
+
 def test_a_check_tells_the_next_five_times_of_each_schedule(program: Program, source: Path) -> None:
     configured(
         program,
@@ -50,6 +62,7 @@ def test_a_check_tells_the_next_five_times_of_each_schedule(program: Program, so
         '[prune]\nschedule = ""\n',
     )
     said = program("config", "check", "--json").json
+    assert said["daemon"] is None
     due = {row["job"]: [datetime.fromisoformat(time) for time in row["next"]]
            for row in said["schedules"]}  # fmt: skip
     assert set(due) == {"backup db", "prune", "drill", "check", "publish"}

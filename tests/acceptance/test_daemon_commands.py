@@ -94,12 +94,12 @@ def test_install_carries_over_what_was_said_and_names_a_file_that_is_not_where_i
     assert installed.json["next"] == f'systemctl --user enable --now "{output}"'
 
 
-def test_on_windows_the_log_has_a_file_as_nobody_else_keeps_it(
-    program: Program, configured: Path
+@pytest.mark.parametrize(("system", "encoding"), [("windows", "utf-16"), ("launchd", "utf-8")])
+def test_where_nobody_else_keeps_the_log_it_has_a_file(
+    program: Program, configured: Path, system: str, encoding: str
 ) -> None:
-    arguments = ("--config", configured, "daemon", "install", "--windows", "--output")
-    program(*arguments, "task.xml")
-    task = (program.folder / "task.xml").read_bytes().decode("utf-16")
+    program("--config", configured, "daemon", "install", f"--{system}", "--output", "unit")
+    task = (program.folder / "unit").read_bytes().decode(encoding)
     assert "--log-file" in task
     assert "junmai-svc.log" in task
 

@@ -249,7 +249,7 @@ def test_an_edited_journal_is_named_whether_its_triggers_are_put_back_or_not(
         """UPDATE event SET entry = CAST(replace(CAST(entry AS TEXT), 'manual', 'MANUAL') AS BLOB)
         WHERE position = 1""",
     )
-    assert "is missing" in program("--journal", journal, "history", code=20).message
+    assert "it lacks" in program("--journal", journal, "history", code=20).message
     program("--journal", journal, "backup", "--source", source, code=20)
     assert len(list(source.parent.glob("backups/*.db"))) == 1
     change(journal, ";".join(str(sql) for sql in triggers.values()))

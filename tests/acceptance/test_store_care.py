@@ -121,3 +121,19 @@ def test_where_a_link_hides_the_snapshots_nothing_is_taken_for_garbage(
     (tmp_path / "elsewhere").rename(store / "snapshots")
     program("check", "./store", "--read-data")
     assert [path for path in before if not path.exists()] == []
+
+
+def test_a_hold_whose_snapshot_is_gone_stops_nobody_and_can_be_lifted(
+    program: Program, source: Path
+) -> None:
+    store = ("--store", "blocks")
+    program("store", "init", "blocks")
+    gone, _ = (
+        program("backup", "--source", source, *store, "--json").json["snapshot"] for _ in range(2)
+    )
+    program("hold", gone, *store)
+    (program.folder / "blocks" / "snapshots" / f"{gone}.json").unlink()
+    assert len(program("snapshots", *store, "--json").json["snapshots"]) == 1
+    program("prune", *store)
+    assert "the snapshot itself is gone" in program("release", gone, *store).out
+    assert gone in program("release", gone, *store, code=10).message

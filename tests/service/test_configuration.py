@@ -381,3 +381,17 @@ def test_a_place_to_listen_that_the_daemon_refuses_is_no_configuration(
     with pytest.raises(UsageError, match=rf"line 2: The status can't be served at '{listen}'"):
         loaded(path)
     assert loaded(written(tmp_path, '[status]\nlisten = ""\n')).configuration.status.listen == ""
+
+
+@pytest.mark.parametrize(
+    "path", [r"C:\data\junmai.db", r"C:\Users\ann\junmai.db", r"C:\backups\new.db", r"C:\temp\x.db"]
+)
+def test_a_path_of_windows_in_double_quotes_is_told_and_in_single_ones_taken(
+    tmp_path: Path, path: str
+) -> None:
+    section = '[[databases]]\nname = "a"\nstores = []\npath = '
+    with pytest.raises(UsageError) as caught:
+        load(written(tmp_path, f'{section}"{path}"\n'), {})
+    assert "single quotes" in caught.value.hint
+    found = loaded(written(tmp_path, f"{section}'{path}'\n"))
+    assert found.configuration.databases[0].path == path

@@ -48,6 +48,7 @@ def test_no_error_of_the_tree_is_without_a_code() -> None:
 def test_an_interruption_is_told_as_shells_tell_it() -> None:
     assert exit_code(InterruptedRunError(signal.SIGINT)) == 130
     assert exit_code(InterruptedRunError(signal.SIGTERM)) == 143
+    assert exit_code(InterruptedRunError(21)) == 149  # SIGBREAK, which only Windows has
 
 
 @pytest.mark.parametrize("error", [KeyError("bug"), KeyboardInterrupt(), JunmaiError("vague")])
@@ -58,4 +59,4 @@ def test_what_is_not_in_the_table_is_a_bug(error: BaseException) -> None:
 def test_the_readme_shows_the_same_table() -> None:
     rows = re.findall(r"^\| (\d+(?:, \d+)*) \| ", README.read_text(encoding="utf-8"), re.MULTILINE)
     shown = {int(code) for row in rows for code in row.split(", ")}
-    assert shown == {exits.DONE, exits.BUG, exits.FINDINGS, 130, 143, *CODES.values()}
+    assert shown == {exits.DONE, exits.BUG, exits.FINDINGS, 130, 143, 149, *CODES.values()}

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from tests.harness.windows import refuse
 
 from junmai_svc.service import logs
 from junmai_svc.service.log_file import RotatingFile
@@ -48,6 +49,20 @@ def test_a_line_that_is_longer_than_a_file_may_be_is_kept_whole(tmp_path: Path) 
     file.write("y\n")
     file.close()
     assert sorted(lines(tmp_path / "log")) == ["x" * 50, "y"]
+
+
+def test_while_windows_renames_it_not_no_older_one_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log"
+    for number in (1, 2, 3):
+        path.with_name(f"log.{number}").write_text(f"older {number}\n", encoding="utf-8")
+    file = RotatingFile(path, most=10, keep=3)
+    refuse(monkeypatch, "replace", 1_000, which=lambda each: each == path)
+    for number in range(5):
+        file.write(f"line {number}\n")
+    file.close()
+    assert lines(path) == [*(f"line {n}" for n in range(5)), *(f"older {n}" for n in (1, 2, 3))]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows renames no file that is open")

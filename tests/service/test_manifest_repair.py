@@ -16,7 +16,9 @@ from junmai_svc.service.repair import Sources, repair
 from junmai_svc.service.retention import Policy
 from junmai_svc.storage.backends.base import RetainedError
 from junmai_svc.storage.backends.local import LocalBackend
+from junmai_svc.storage.journal.events import event_type, stream_name
 from junmai_svc.storage.journal.journal import Journal
+from junmai_svc.storage.journal.uuid7 import uuid7
 from junmai_svc.storage.snapshots.base import SnapshotStore
 from junmai_svc.storage.snapshots.manifest import encode
 from junmai_svc.storage.snapshots.objects import ObjectStore
@@ -127,6 +129,21 @@ def test_without_another_store_it_is_put_aside_and_told_once(
     assert check(context).report.findings == ()
     assert copy(Context(context.journal, (other,)), context, Which()).not_copied == ()
     assert fetched(context.store, manifest.stem, tmp_path) == FIRST
+
+
+def test_another_image_of_its_name_is_not_taken(
+    context: Context, other: SnapshotStore, manifest: Path
+) -> None:
+    run = uuid7()
+    start = {"store": context.store.url, "database": "/d/a.db", "process": {"folder": "/d"}}
+    was = {"snapshot": manifest.stem, "store": context.store.url, "checksum": "1" * 64, "size": 10}
+    for name, data in (("started", start), ("stored", was), ("verified", {})):
+        stream = stream_name("backup", run)
+        context.journal.append(stream, event_type("backup", name), data, correlation=run)
+    damage(manifest)
+    done = repair(context, Sources(store=other))
+    assert (done.put_back, done.after.damaged) == ((), (manifest.stem,))
+    assert manifest.stem not in names(context.store)
 
 
 def test_an_image_that_is_damaged_too_is_replaced_with_it(

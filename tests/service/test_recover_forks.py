@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.harness.published import Scene, made
 from tests.harness.recovering import entries, recover
+from tests.harness.windows import refuse
 
 from junmai_svc.storage.errors import LockedError
 from junmai_svc.storage.snapshots.store import FileStore
@@ -97,3 +98,14 @@ def test_a_journal_that_somebody_has_open_is_not_put_aside(scene: Scene) -> None
         other.execute("DROP TRIGGER event_no_update")
         with pytest.raises(LockedError, match="is open somewhere"):
             recover(scene)
+
+
+def test_a_fork_that_can_not_be_put_aside_keeps_its_key(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, "rename", 1, which=lambda each: each == scene.path)
+    with pytest.raises(LockedError, match="another process"):
+        recover(scene, FileStore(scene.folder / "other"), new_epoch="the disk was put back")
+    assert scene.path.exists()
+    assert scene.path.with_name("journal.db.key").exists()
+    scene.run()

@@ -204,7 +204,7 @@ def repair(name: str) -> View:
 
 
 def hold(name: str) -> View:
-    return {"status": "held", "snapshot": f"snapshot {name}"}
+    return {"status": "held", "gone": False, "snapshot": f"snapshot {name}"}
 
 
 def history(name: str) -> View:

@@ -1,13 +1,17 @@
 """Claims about the standard streams: no encoding of theirs stops a result from being printed."""
 
+import errno
+import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from junmai_svc.service.streams import ready_streams
+from junmai_svc.service.streams import is_reader_gone, ready_streams
 
 SCRIPT = """
 import sys
@@ -59,3 +63,34 @@ def test_a_program_without_any_stream_ends_as_ever(arguments: list[str], tmp_pat
     )
     assert without.returncode == usual.returncode
     assert (without.stdout, without.stderr) == (b"", b"")
+
+
+@pytest.mark.parametrize(
+    ("platform", "error", "is_gone"),
+    [
+        ("linux", BrokenPipeError(), True),
+        ("linux", OSError(errno.EINVAL, "Invalid argument"), False),
+        ("win32", OSError(errno.EINVAL, "Invalid argument"), True),
+        ("win32", OSError(errno.EINVAL, "Invalid argument", "a:b"), False),
+        ("win32", OSError(errno.ENOSPC, "No space left"), False),
+    ],
+)
+def test_a_pipe_that_nobody_reads_is_known_by_what_each_system_says(
+    platform: str, error: OSError, is_gone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    assert is_reader_gone(error) is is_gone
+
+
+def test_lines_of_the_log_are_json_in_any_encoding(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "\U0001f376.db")) as database:
+        database.execute("CREATE TABLE t (a)")
+    done = subprocess.run(
+        [sys.executable, "-m", "junmai_svc.service", "backup", "--source", "\U0001f376.db"],
+        env=os.environ | {"PYTHONIOENCODING": "cp932"},
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith(b"{")]
+    assert lines[0]["database"] == "\U0001f376.db"

@@ -89,6 +89,10 @@ def test_the_windows_task_parses_and_is_never_ended_by_a_limit_of_time() -> None
     assert found["StopIfGoingOnBatteries"] == "false"
     assert found["RunLevel"] == "LeastPrivilege"
     assert found["MultipleInstancesPolicy"] == "IgnoreNew"
+    # What its user starts, ends or loses is started again within a minute, by nobody's privilege.
+    assert (found["Interval"], "Duration" in found) == ("PT1M", False)
+    assert "LogonTrigger" not in found
+    assert "&&" not in unit.next  # which PowerShell may not know
     # The schema wants its parts in this order.
     names = [child.tag.removeprefix(f"{{{TASKS}}}") for child in root]
     assert names == ["RegistrationInfo", "Triggers", "Principals", "Settings", "Actions"]

@@ -348,4 +348,5 @@ def test_a_hold_tells_how_it_is_now(held: bool, status: str) -> None:
         "run": None,
         "status": status,
         "snapshot": NAME,
+        "gone": False,
     }

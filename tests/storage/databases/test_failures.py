@@ -9,6 +9,7 @@ from pathlib import Path
 
 import peewee
 import pytest
+from tests.harness.windows import in_use
 
 from junmai_svc.service.signals import interruptible
 from junmai_svc.storage import interruption
@@ -384,3 +385,13 @@ def test_what_a_trigger_says_of_a_row_is_shown_and_not_kept() -> None:
 )
 def test_what_sqlite_says_is_kept_without_values_of_rows(text: str, name: str, kept: str) -> None:
     assert without_values(text, name) == kept
+
+
+@pytest.mark.parametrize("winerror", [32, 33])
+def test_a_file_that_windows_says_is_open_is_in_use_and_not_denied(
+    winerror: int, path: Path
+) -> None:
+    for translating in (translated, translated_journal):
+        with pytest.raises(LockedError) as caught, translating("replace", path):
+            raise in_use(winerror, path)
+        assert "Close the program" in caught.value.hint

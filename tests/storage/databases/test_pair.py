@@ -1,15 +1,23 @@
 """Claims about a pair: the target can be written, the source can only be read."""
 
 import sqlite3
+import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
+import peewee
 import pytest
 
-from junmai_svc.storage.databases.connection import reading
+from junmai_svc.storage.databases.connection import cursors_let_go, reading
+from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.pair import SOURCE, TARGET, open_pair
-from junmai_svc.storage.errors import AccessDeniedError, IntegrityError, JunmaiError
+from junmai_svc.storage.errors import (
+    AccessDeniedError,
+    IntegrityError,
+    JunmaiError,
+    MigrationFailedError,
+)
 
 
 @pytest.fixture
@@ -121,3 +129,44 @@ def test_both_are_closed_after_an_error_too(source: Path, target: Path) -> None:
         pair.connection.execute("SELECT * FROM missing")
     # The last one to close a WAL database removes its sidecars.
     assert list(target.parent.iterdir()) == [target]
+
+
+def test_after_a_row_that_is_refused_no_file_stays_open(source: Path, target: Path) -> None:
+    """What the error holds must not keep it open: Windows would not let it be deleted."""
+    with closing(sqlite3.connect(source, isolation_level=None)) as database:
+        database.execute("INSERT INTO photos SELECT name FROM photos")
+    rows = peewee.Select([peewee.SQL("source.photos")], [peewee.SQL("name")])
+    insert = peewee.Table("photos", ["name"]).insert(rows, columns=[peewee.SQL("name")])
+    still_open = True
+    with pytest.raises(MigrationFailedError):  # noqa: PT012  # looked at while it is on its way
+        try:
+            with (
+                open_pair(target, source, target_mode="rwc") as pair,
+                translated("write", target),
+                pair.database.atomic("IMMEDIATE"),
+            ):
+                pair.connection.execute("CREATE TABLE photos (name UNIQUE)")
+                assert target in open_files()
+                insert.execute(pair.database)
+        finally:
+            still_open = target in open_files()
+    assert not still_open
+    target.unlink()
+
+
+def test_an_error_that_came_of_itself_is_let_go_of_too() -> None:
+    first, second = ValueError("one"), ValueError("other")
+    first.__cause__, second.__context__ = second, first
+    with pytest.raises(ValueError, match="one"), cursors_let_go():
+        raise first
+
+
+def open_files() -> set[Path]:
+    """The files that this process has open; only Linux tells."""
+    if sys.platform != "linux":
+        pytest.skip("only Linux tells which files are open")
+    found = set()
+    for each in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found.add(each.readlink())
+    return found

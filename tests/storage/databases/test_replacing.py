@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.harness.windows import no_waiting, refuse
 
 from junmai_svc.storage.databases.connection import SIDECARS, reading, sidecar
 from junmai_svc.storage.databases.replacing import held, leftovers, set_aside
 from junmai_svc.storage.errors import IntegrityError, LockedError, UsageError
+
+__all__ = ["no_waiting"]
 
 # Runs a script in another process and gives that process; see conftest.
 Start = Callable[[str, Path], Any]
@@ -80,6 +83,26 @@ def test_nothing_there_is_replaced_too(path: Path, staged: Path) -> None:
         assert (database.holder, database.damage) == (None, None)
         database.replace_by(staged)
     assert photos(path) == ["new"]
+
+
+@pytest.mark.parametrize("journal_mode", ["wal", "delete"])
+def test_one_that_windows_does_not_let_go_is_as_it_was_and_says_so(
+    journal_mode: str,
+    path: Path,
+    staged: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    no_waiting: list[float],
+) -> None:
+    """There it has to be closed before it can be replaced, and somebody may open it then."""
+    make(path, "old", journal_mode)
+    monkeypatch.setattr(sys, "platform", "win32")
+    refuse(monkeypatch, "replace", 1_000)
+    with pytest.raises(LockedError, match="another process"), held(path) as database:
+        database.replace_by(staged)
+    assert no_waiting
+    with closing(sqlite3.connect(path)) as after:
+        assert after.execute("PRAGMA journal_mode").fetchone() == (journal_mode,)
+    assert photos(path) == ["old"]
 
 
 def test_an_empty_file_is_replaced_too(path: Path, staged: Path) -> None:

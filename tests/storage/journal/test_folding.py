@@ -40,6 +40,8 @@ DATA: dict[str, Any] = {
     "snapshot": "a_backup_20261122_140000",
     "store": "backups",
     "checksum": "0" * 64,
+    "manifest": "2" * 64,
+    "manifests": {"a_backup_20261122_140000": "3" * 64},
     "size": 4096,
     "snapshots": ["a_backup_20261122_140000"],
     "process": {"pid": 1, "folder": "/d"},

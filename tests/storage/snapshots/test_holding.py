@@ -10,9 +10,9 @@ from tests.harness.stores import NOON, image_of, names, object_store, stored
 from tests.storage.snapshots.blocks.machines import TO_ITS_END, Clock, Turns
 
 from junmai_svc.storage.backends.base import Capabilities
-from junmai_svc.storage.errors import NotFoundError, StorageUnavailableError
+from junmai_svc.storage.errors import IntegrityError, NotFoundError, StorageUnavailableError
 from junmai_svc.storage.files import write_durably
-from junmai_svc.storage.snapshots.base import SnapshotStore
+from junmai_svc.storage.snapshots.base import Released, SnapshotStore
 from junmai_svc.storage.snapshots.dropping import DROPPING, GONE
 from junmai_svc.storage.snapshots.store import FileStore
 
@@ -68,6 +68,30 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> SnapshotStore:
     if request.param == "folder":
         return FileStore(tmp_path / "store")
     return object_store(MemoryBackend(Place(LIKE_S3)), tmp_path / "cache")
+
+
+def test_a_hold_that_outlived_its_snapshot_can_be_lifted(store: SnapshotStore) -> None:
+    name = stored(store, IMAGE).name
+    store.hold(name)
+    for manifest in (f"{name}.json", f"snapshots/{name}.json"):
+        store.backend.delete(manifest)
+    store.backend.delete(f"{name}.db")
+    assert store.held() == {name}
+    assert store.release(f"{name}.db") == Released(name, is_gone=True)
+    assert store.held() == frozenset()
+    with pytest.raises(NotFoundError):
+        store.release(name)
+
+
+def test_the_hold_of_a_damaged_snapshot_can_be_lifted(store: SnapshotStore) -> None:
+    name = stored(store, IMAGE).name
+    store.hold(name)
+    place = f"{name}.json" if isinstance(store, FileStore) else f"snapshots/{name}.json"
+    store.backend.put(place, b"{")
+    assert store.release(name) == Released(name)
+    assert store.held() == frozenset()
+    with pytest.raises(IntegrityError):
+        store.release(name)
 
 
 def test_while_somebody_deletes_it_nobody_is_told_that_it_is_held(store: SnapshotStore) -> None:

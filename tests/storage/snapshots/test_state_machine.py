@@ -488,11 +488,23 @@ class Stores(RuleBasedStateMachine):
             for name, whole in kept.damaged.items()
             if name in kept.place.objects and kept.place.objects[name].content != whole
         }
+        for name in could_fail & listed:
+            self.may_be_theirs(place, name, machine)
         back = {name for name in kept.images if self.comes_back(place, name, machine)}
         kept.lost = kept.images.keys() - back
         assert kept.lost <= could_fail
         for name in back:
             self.learn(place, name, kept.images[name])
+
+    def may_be_theirs(self, place: str, name: str, machine: str) -> None:
+        """Where both places have a name, for two images, a repair may take the other's.
+
+        A journal that tells which image it was, as none does here, would not let it.
+        """
+        theirs = self.kept[self.other(place)].images.get(name)
+        with suppress(IntegrityError):
+            if theirs == fetched(self.store(place, machine), name, self.folder):
+                self.kept[place].images[name] = theirs
 
     @staticmethod
     def other(place: str) -> str:

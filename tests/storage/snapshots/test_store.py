@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unicodedata import normalize
 
 import msgspec
 import pytest
@@ -215,6 +216,27 @@ def test_other_files_in_the_folder_are_passed_over(store: FileStore) -> None:
     ):
         (store.folder / name).write_text("{}", encoding="utf-8")
     assert store.snapshots() == ([snapshot], [])
+
+
+def test_what_macos_keeps_beside_a_manifest_is_passed_over(store: FileStore) -> None:
+    snapshot = stored(store)
+    beside = store.folder / f"._{snapshot.name}.json"
+    beside.write_bytes(bytes.fromhex("00051607 00020000") + b"Mac OS X        ")
+    assert store.snapshots() == ([snapshot], [])
+    beside.write_bytes(b"{")
+    assert len(store.snapshots()[1]) == 1
+
+
+def test_a_copy_whose_names_macos_decomposed_is_as_good(store: FileStore) -> None:
+    snapshot = stored(store, database="F\u00fcr.db")
+    for path in list(store.folder.iterdir()):
+        path.rename(path.with_name(normalize("NFD", path.name)))
+    (found,), unreadable = store.snapshots()
+    assert (unreadable, normalize("NFC", found.name)) == ([], snapshot.name)
+    assert store.find(found.name) == found
+    assert Path(found.place).read_bytes()
+    store.hold(found.name)
+    assert store.held() == {found.name}
 
 
 def test_a_manifest_that_can_not_be_used_is_told_and_hides_no_other(store: FileStore) -> None:
