@@ -31,9 +31,10 @@ RECOVER_HINT = {
     "FORKED": _SIDES,
 }
 LOST_HINT = (
-    "Compare with another copy of the store. If you know why it lost this, publish again:"
-    " `junmai-svc audit checkpoint --publish --accept-loss REASON`. Of a store that was given up,"
-    " say so without --publish: `--accept-loss REASON --store ADDRESS`."
+    "Is the disk mounted, the address right? Compare with another copy of the store. If you know"
+    " why it lost this, publish again: `junmai-svc audit checkpoint --publish --accept-loss"
+    " REASON`. Of a store that was given up, say so without --publish: `--accept-loss REASON"
+    " --store ADDRESS`."
 )
 
 

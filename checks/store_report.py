@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from junmai_svc.storage.errors import JunmaiError
 from junmai_svc.storage.snapshots.manifest import NAME, NewerManifestError
 
-REPAIR_HINT = "`junmai-svc check --repair` mends what it can; see its --help."
+REPAIR_HINT = (
+    "`junmai-svc check STORE --repair` mends what it can, with --from OTHER from another store too."
+)
 
 LEFT_HINT = (
     "What is left was nowhere to be had: name --from STORE or --from-source DATABASE, or take a"
     " backup, which stores again what the database still has, and repair once more."
 )
 MANIFEST_HINT = (
-    "`junmai-svc check --repair --from STORE` takes it from another store that has the snapshot;"
-    " without --from it is put aside, so that its name and its room are free again."
+    "`junmai-svc check STORE --repair --from OTHER` takes it from another store that has the"
+    " snapshot; without --from it is put aside, so that its name and its room are free again."
 )
 
 

@@ -13,8 +13,8 @@ from junmai_svc.storage.snapshots.manifest import NAME, read_manifest
 
 STEP = 8 << 20
 COPY_HINT = (
-    "Restore another snapshot; `junmai-svc check --repair --from STORE` puts this one back from"
-    " another store that has it."
+    "Restore another snapshot; `junmai-svc check STORE --repair --from OTHER` puts this one back"
+    " from another store that has it."
 )
 
 Tick = Callable[[int], None]

@@ -145,7 +145,8 @@ def _opens(found: Description | None, secret: Secret, data_key: bytes) -> bool:
 def _refuse(place: Place, *, sealed: bool) -> None:
     if read_description(place.backend) is not None:
         raise UsageError(
-            f"There is a store at {place.backend.url} already", "See it with `store show`."
+            f"There is a store at {place.backend.url} already",
+            f"See it with `junmai-svc store show {place.backend.url}`.",
         )
     refuse_remains(place.backend)
     layout = place.section.layout or "blocks"

@@ -22,6 +22,7 @@ class Recovery:
     """What was found and done. `status` is `intact`, `recovered`, `forked` or `new epoch`.
 
     Of a fork, `position` is the first one that differs; `kept` is where the old journal is.
+    `besides` are other journals in the same stores.
     """
 
     status: str
@@ -34,6 +35,7 @@ class Recovery:
     ours: Checkpoint | None = None
     theirs: Checkpoint | None = None
     kept: Path | None = None
+    besides: tuple[str, ...] = ()
 
 
 def begin_epoch(

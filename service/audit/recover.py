@@ -10,11 +10,12 @@ event carries what both were.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from junmai_svc.checks.mirrored import gather
 from junmai_svc.checks.proof import Verdicts
+from junmai_svc.service.audit.claimed import Claimed, claimed
 from junmai_svc.service.audit.epoch import OpenJournal, Recovery, begin_epoch
 from junmai_svc.storage.backends.base import Backend
 from junmai_svc.storage.errors import IntegrityError, JunmaiError, NotFoundError, UsageError
@@ -84,7 +85,7 @@ def recover(
         JunmaiError: a store or the journal can't be used.
     """
     if not is_there(path):
-        found = _ranked(stores, places, *_known_by_key(path, key))[0]
+        found = _ranked(stores, places, *_known_by_key(path, key, stores))[0]
         begin_again(path, found.mirror.entries(0, found.checkpoint.size), found.checkpoint)
         return _recovered(path, found, 0, open_journal, found.checkpoint.size)
     with ExitStack() as stack, ExitStack() as look:
@@ -108,7 +109,9 @@ def recover(
                 )
             if differs is None:
                 if _is_sound(file, examined):
-                    return _caught_up(path, ours, found, open_journal)
+                    done = _caught_up(path, ours, found, open_journal)
+                    besides = claimed(stores, besides=ours.journal_id)
+                    return replace(done, besides=tuple(map(str, besides)))
                 published = file.published()
                 behind = _behind(file, signed.size, ours.size)
                 entries = found.mirror.entries(0, signed.size)
@@ -243,7 +246,9 @@ def _signed(place: Backend, journal_id: str, trusted: Sequence[VerifierKey]) -> 
     return _Mirrored(mirror, signed.largest, signed.note) if signed.largest else None
 
 
-def _known_by_key(path: Path, key: Path | None) -> tuple[str, Sequence[VerifierKey]]:
+def _known_by_key(
+    path: Path, key: Path | None, stores: Sequence[SnapshotStore]
+) -> tuple[str, Sequence[VerifierKey]]:
     """Which journal is wanted where there is none: that of the key named or left beside it."""
     if key is not None:
         keys = read_keys(key)
@@ -252,13 +257,23 @@ def _known_by_key(path: Path, key: Path | None) -> tuple[str, Sequence[VerifierK
     if not secret.exists():
         raise NotFoundError(
             f"There is no journal in {path}, and no key beside it tells which one it was",
-            "Name its public key with --key.",
+            _key_hint(claimed(stores)),
         )
     with translated("read", secret):
         text = secret.read_text(encoding="ascii", errors="replace")
     name = text.strip().removeprefix("PRIVATE+KEY+").partition("+")[0]
     verifier = open_key_file(secret, name, create=False).verifier
     return name.removeprefix(origin_of("")), [verifier]
+
+
+def _key_hint(there: Sequence[Claimed]) -> str:
+    if not there:
+        return "Name its public key with --key."
+    return (
+        "Put its public key, one line, into a file and name that with --key. The stores themselves"
+        f" say that they hold {'; '.join(map(str, there))}. Compare the key with a copy, if"
+        " anybody has one."
+    )
 
 
 def _recovered(

@@ -7,12 +7,13 @@ import click
 
 from junmai_svc.service.cli.command import (
     PATH,
+    common_words,
     configuration,
     journal_option,
     source_option,
     with_json,
 )
-from junmai_svc.service.cli.naming import stores_options
+from junmai_svc.service.cli.naming import as_options, quoted, stores_options
 from junmai_svc.service.exits import DONE, stores_code
 
 if TYPE_CHECKING:
@@ -174,5 +175,9 @@ def restore(
             snapshot = snapshot_before(context.journal, before)
         which = use_case.Which(LATEST if snapshot is None else snapshot, until)
         view = views.restored_view(use_case.restore(context, which, target, full_check=full_check))
+    if view["pre_restore_snapshot"]:
+        words = ["restore", view["pre_restore_snapshot"], "--to", str(target)]
+        words += as_options(stores[0]) if stores else []
+        view["undo"] = " ".join(map(quoted, ["junmai-svc", *common_words(ctx), *words]))
     (report.show_json if as_json else report.show_restored)(view)
     return DONE

@@ -13,7 +13,7 @@ from junmai_svc.service.cli.command import (
     journal_option,
     with_json,
 )
-from junmai_svc.service.cli.naming import another_store, store_or_argument
+from junmai_svc.service.cli.naming import another_store, quoted, store_or_argument
 from junmai_svc.service.exits import DONE, FINDINGS
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def check(
         raise click.UsageError("--from and --from-source are for --repair.")
     share = use_case.EVERYTHING if read_data else _share(sample)
     journal, loaded = journal_option(ctx), configuration(ctx)
+    called = quoted(stores[0].address) if stores else "STORE"
     with ExitStack() as stack:
         source = None
         if other is not None:
@@ -87,10 +88,10 @@ def check(
         context = stack.enter_context(store_context(journal, stores, loaded, for_terminal()))
         if repair:
             mended = mend(context, Sources(source, database))
-            view, findings, show = repair_view(mended), mended.after.findings, show_repair
+            view, findings, show = repair_view(mended, called), mended.after.findings, show_repair
         else:
             done = use_case.check(context, share)
-            view, findings, show = check_view(done), done.report.findings, show_check
+            view, findings, show = check_view(done, called), done.report.findings, show_check
     (show_json if as_json else show)(view)
     return FINDINGS if findings else DONE
 

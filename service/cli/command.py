@@ -69,6 +69,18 @@ def said_level(ctx: click.Context) -> str | None:
     return str(root.obj["log_level"]) if said else None
 
 
+def common_words(ctx: click.Context) -> list[str]:
+    """The configuration and the journal as they were said before the command."""
+    root = ctx.find_root()
+    said = click.core.ParameterSource.COMMANDLINE
+    return [
+        word
+        for name in ("config", "journal")
+        if root.get_parameter_source(name) is said
+        for word in (f"--{name}", str(root.params[name]))
+    ]
+
+
 def _path(named: str | None) -> Path | None:
     """A path that was named before the command, where it is a text: pathlib takes its time."""
     return Path(named) if named is not None else None

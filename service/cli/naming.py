@@ -91,6 +91,23 @@ def another_store(
     return decorated
 
 
+def quoted(word: str) -> str:
+    """A word as a shell takes it, for a command that is printed to be copied."""
+    return f'"{word}"' if " " in word else word
+
+
+def as_options(named: "Named") -> list[str]:
+    """The words that name a store alone as it was named."""
+    words = ["--backup-dir" if named.is_folder else "--store", named.address]
+    for option, value in (
+        ("--endpoint-url", named.endpoint_url),
+        ("--key-file", named.key_file),
+        ("--passphrase-file", named.passphrase_file),
+    ):
+        words += [] if value is None else [option, str(value)]
+    return words
+
+
 def with_secret(named: "Named", key_file: Path | None, passphrase_file: Path | None) -> "Named":
     """Return a store with the secret that opens it."""
     _refuse_both(_Said(None, key_file, passphrase_file), "")

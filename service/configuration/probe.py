@@ -21,6 +21,12 @@ from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import AccessDeniedError, JunmaiError, NotFoundError, UsageError
 from junmai_svc.storage.snapshots.description import read_description
 
+_PATH_HINT = "Check the path in the configuration."
+_KEY_HINT = (
+    "Put it back from its copy, or check the path in the configuration; for a new store,"
+    " `junmai-svc store init NAME --key-file FILE --new-key` makes it."
+)
+
 
 @dataclass(frozen=True)
 class Looked:
@@ -93,7 +99,7 @@ def _store(loaded: Loaded, name: str, found: _Found) -> None:
         section = place.section
         for text in (section.encryption_key_file, section.encryption_passphrase_file):
             if text is not None:
-                _secrets(counted_from(loaded.folder, Path(text)), found)
+                _secrets(counted_from(loaded.folder, Path(text)), found, _KEY_HINT)
     finally:
         place.backend.close()
 
@@ -179,11 +185,11 @@ def _addresses(path: Path, name: str, found: _Found) -> None:
         require_apprise()
 
 
-def _secrets(path: Path, found: _Found) -> None:
+def _secrets(path: Path, found: _Found, hint: str = _PATH_HINT) -> None:
     """A file that holds secrets: it can be read, and best by its owner only."""
     found.where = found.where or str(path)
     if not path.is_file():
-        raise NotFoundError(f"File not found: {path}", "Check the path in the configuration.")
+        raise NotFoundError(f"File not found: {path}", hint)
     with translated("read", path), path.open("rb") as file:
         file.read(1)
         mode = os.fstat(file.fileno()).st_mode
@@ -195,7 +201,7 @@ def _require_makeable(folder: Path) -> None:
     """Make sure that a folder is there and can be written to, or can be made."""
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     if not there.is_dir():
-        raise NotFoundError(f"{there} is no folder", "Check the path in the configuration.")
+        raise NotFoundError(f"{there} is no folder", _PATH_HINT)
     if not os.access(there, os.W_OK | os.X_OK):
         raise AccessDeniedError(
             f"Nothing can be made in {there}", "Check who owns it, and run as who may use it."

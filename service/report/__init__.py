@@ -181,6 +181,8 @@ def show_restored(view: View) -> None:
         lines.append(f"From     {view['store']} instead")
     if view["pre_restore_snapshot"]:
         lines.append(f"Before   what was there is kept as {view['pre_restore_snapshot']}")
+    if "undo" in view:
+        lines.append(f"Undo     {view['undo']}")
     lines += [
         f"Before   what was there can't be read; kept as {path}" for path in view["set_aside"]
     ]

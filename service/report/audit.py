@@ -133,5 +133,11 @@ def show_recovery(view: View) -> None:
             "find out which one is true. To take the store's: put this journal away and run"
             " `junmai-svc audit recover` again. To go on with this one: --new-epoch REASON"
         )
+    if view["besides"]:
+        told["Others"] = "; ".join(view["besides"])
+        told["Next"] = (
+            "to go on with one of those, as on a new machine: put this journal and its key away,"
+            " and its public key, one line, into a file for `junmai-svc audit recover --key FILE`"
+        )
     show_lines(told)
     _show_down(Console(highlight=False, soft_wrap=True), printable(view))

@@ -115,6 +115,7 @@ def recovery_view(found: Recovery, down: Iterable[StoreProblem] = ()) -> View:
         "ours": _tree_view(found.ours),
         "theirs": _tree_view(found.theirs),
         "kept": str(found.kept) if found.kept else None,
+        "besides": list(found.besides),
         "unreachable": [_down_view(each) for each in down],
     }
 

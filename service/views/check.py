@@ -9,23 +9,26 @@ from junmai_svc.service.repair import Repaired
 View = dict[str, Any]
 
 
-def check_view(checked: Checked) -> View:
-    """A finished check. A finding's `ranges` are bytes of the database, from and up to."""
+def check_view(checked: Checked, called: str = "STORE") -> View:
+    """A finished check. A finding's `ranges` are bytes of the database, from and up to.
+
+    `called` is the store as it was named, for the commands in hints.
+    """
     return {
         "run": checked.run,
         "status": "findings" if checked.report.findings else "sound",
-        **report_view(checked.store, checked.report),
+        **report_view(checked.store, checked.report, called),
     }
 
 
-def repair_view(repaired: Repaired) -> View:
+def repair_view(repaired: Repaired, called: str = "STORE") -> View:
     """A finished repair; `findings` are what could not be mended."""
     mended = repaired.mended
     return {
         "run": repaired.run,
         "status": "findings" if repaired.after.findings else "repaired",
-        **report_view(repaired.store, repaired.after),
-        "found": [finding_view(each) for each in repaired.before.findings],
+        **report_view(repaired.store, repaired.after, called),
+        "found": [finding_view(each, called) for each in repaired.before.findings],
         "saved_blocks": mended.saved,
         "found_blocks": mended.found,
         "lost_blocks": mended.lost,
@@ -35,7 +38,7 @@ def repair_view(repaired: Repaired) -> View:
     }
 
 
-def report_view(store: str, report: StoreReport) -> View:
+def report_view(store: str, report: StoreReport, called: str) -> View:
     """What was looked at in a store, and what was found."""
     return {
         "store": store,
@@ -44,12 +47,12 @@ def report_view(store: str, report: StoreReport) -> View:
         "bytes_read": report.read,
         "whole": report.whole,
         "damaged": list(report.damaged),
-        "findings": [finding_view(each) for each in report.findings],
+        "findings": [finding_view(each, called) for each in report.findings],
         "notes": list(report.notes),
     }
 
 
-def finding_view(finding: StoreFinding) -> View:
+def finding_view(finding: StoreFinding, called: str) -> View:
     """One finding, in the form that all findings have, and the snapshots that it concerns."""
     return {
         "check": finding.what,
@@ -59,7 +62,7 @@ def finding_view(finding: StoreFinding) -> View:
         "column": "",
         "expected": "",
         "actual": "",
-        "hint": finding.hint,
+        "hint": finding.hint.replace("check STORE ", f"check {called} "),
         "known": False,
         "snapshots": [
             {

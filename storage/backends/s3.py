@@ -80,6 +80,12 @@ class Connection:
             if position or end is not None:
                 arguments["Range"] = f"bytes={position}-{'' if end is None else end}"
             answer = self.call("get_object", doing, **arguments)
+            if "ETag" not in answer:
+                answer["Body"].close()
+                raise StorageUnavailableError(
+                    f"Can't {doing}: what answered does not speak S3, such as a proxy's own page",
+                    "Check the endpoint's URL, and what is between it and this machine.",
+                )
             arguments["IfMatch"] = answer["ETag"]
             if "Range" in arguments and answer["ResponseMetadata"]["HTTPStatusCode"] != PARTIAL:
                 answer["Body"].close()

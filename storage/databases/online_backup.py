@@ -54,9 +54,19 @@ def take_image(source: sqlite3.Connection, image: Path, tick: Tick | None = None
 
 
 def remove_database(path: Path) -> None:
-    """Remove a staged database of our own with its sidecars; absent ones are fine."""
+    """Remove a staged database of our own with its sidecars; absent ones are fine.
+
+    Raises:
+        JunmaiError: one of them is there and can't be removed.
+    """
     for name in (path, *(sidecar(path, suffix) for suffix in ("-wal", "-shm", "-journal"))):
-        remove(name)
+        try:
+            remove(name)
+        except OSError:
+            # A read-only disk refuses to unlink also what is not there.
+            if name.is_symlink() or name.exists():
+                with translated("remove", name):
+                    raise
 
 
 @contextmanager

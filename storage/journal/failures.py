@@ -24,8 +24,19 @@ from junmai_svc.storage.interruption import interrupted
 DAMAGED_HINT = (
     "`junmai-svc audit recover` puts it right from a store where it was published, and keeps this"
     " file for inspection; where it can't, put the file away, but not its key, and do it again."
+    " What can't wait, such as a restore, may be recorded in another one: `--journal OTHER.db`."
 )
-ACCESS_HINT = "Check who owns the journal and its folder, and run as a user who may write both."
+# Its key is beside it: then it was one.
+SCRAPPED_HINT = (
+    "Its first bytes are damaged. Put the file away, but not its key, and run `junmai-svc audit"
+    " recover`, which makes it anew from a store. What can't wait, such as a restore, may be"
+    " recorded in another one meanwhile: `junmai-svc --journal OTHER.db …`."
+)
+NO_JOURNAL_HINT = "Check the path: this file is no journal."
+ACCESS_HINT = (
+    "Check who owns the journal and its folder, and run as a user who may write both; or name"
+    " another one with --journal, before the command."
+)
 
 _AGAIN_HINT = "Check the disk; when it answers again, run the same command again."
 _LOCKED_HINT = "Another process is writing to the journal; run the same command again."
@@ -43,7 +54,7 @@ _OF_SQLITE: tuple[tuple[tuple[str, ...], type[JunmaiError], str], ...] = (
         AccessDeniedError,
         ACCESS_HINT,
     ),
-    (("SQLITE_NOTADB",), IntegrityError, "Check the path: this file is no journal."),
+    (("SQLITE_NOTADB",), IntegrityError, NO_JOURNAL_HINT),
     # A constraint or a trigger refused what the head allows, or a table is not there.
     (
         ("SQLITE_CORRUPT", "SQLITE_FORMAT", "SQLITE_CONSTRAINT", "SQLITE_ERROR"),
@@ -103,6 +114,8 @@ def from_sqlite(error: sqlite3.Error, doing: str, path: Path) -> ToldError:
     what = f"Can't {doing} the journal {path}: {error}"
     for prefixes, kind, hint in _OF_SQLITE:
         if error.sqlite_errorname.startswith(prefixes):
+            if hint == NO_JOURNAL_HINT and path.with_name(f"{path.name}.key").exists():
+                hint = SCRAPPED_HINT  # noqa: PLW2901
             return kind(what, hint)
     return StorageUnavailableError(what, _AGAIN_HINT)
 

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from junmai_svc.storage.backends.base import Backend
-from junmai_svc.storage.errors import NotFoundError
+from junmai_svc.storage.errors import JunmaiError, NotFoundError
 from junmai_svc.storage.journal import note
 from junmai_svc.storage.journal.bundles import decode_bundle
-from junmai_svc.storage.journal.checkpoint import LATEST_PATH, numbered_path
+from junmai_svc.storage.journal.checkpoint import LATEST_PATH, numbered_path, origin_of
 from junmai_svc.storage.journal.entry import MAX_BYTES
+from junmai_svc.storage.journal.keys import VerifierKey
 from junmai_svc.storage.journal.layout import WIDTH, Bundle, Tile, new_bundles
 from junmai_svc.storage.journal.merkle import HASH_BYTES
 from junmai_svc.storage.journal.rotations import Rotation, decode_rotation
@@ -25,6 +26,7 @@ ROTATION_SUFFIX = ".rotation"
 _LARGEST_BUNDLE = WIDTH * (MAX_BYTES + 2) + (1 << 16)
 _AGAIN = 3
 _NUMBERED = re.compile(r"[0-9]{20}")
+_KEY = re.compile(rf"{FOLDER}/([0-9a-f-]{{36}})/keys/[0-9a-f]{{8}}\.vkey")
 
 
 @dataclass(frozen=True)
@@ -148,3 +150,22 @@ class Mirror:
             return wider
         stored = list(self.backend.list(full))
         return WIDTH if any(found.name == full for found in stored) else None
+
+
+def keys_in(backend: Backend) -> Iterator[tuple[str, VerifierKey]]:
+    """Yield the journals of a store with the public keys that lie there; nothing vouches for them.
+
+    Raises:
+        JunmaiError: the store can't be listed.
+    """
+    for found in backend.list(f"{FOLDER}/"):
+        named = _KEY.fullmatch(found.name)
+        if named is None:
+            continue
+        try:
+            text = backend.get(found.name, note.MAX_BYTES).decode("ascii", "replace")
+            key = VerifierKey.parse(text, found.name)
+        except JunmaiError:
+            continue
+        if key.name == origin_of(named[1]):
+            yield named[1], key

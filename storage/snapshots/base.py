@@ -21,7 +21,10 @@ from junmai_svc.storage.snapshots.manifest import UNKNOWN, Manifest
 LATEST = "latest"
 HOLDS = "holds"
 DETAILS = "details"
-CORRUPTED_HINT = "Backup file may be corrupted, create a new backup"
+CORRUPTED_HINT = (
+    "Backup file may be corrupted, create a new backup; to restore, name another snapshot, or mend"
+    " this one: `junmai-svc check STORE --repair --from OTHER`."
+)
 
 Tick = Callable[[int], None]
 

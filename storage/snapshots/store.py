@@ -334,7 +334,8 @@ class FileStore:
         if not path.exists():
             raise IntegrityError(
                 f"Backup {image} has no manifest: nothing says what its bytes should be",
-                "Restore another snapshot. If you trust this file, copy it yourself.",
+                "Restore another snapshot. If you trust this file, copy it yourself. A database in"
+                " use is no snapshot: `junmai-svc backup` takes one of it, to compare or to keep.",
             )
         manifest = read_manifest(path)
         if image.is_symlink() or not image.is_file():

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import shlex
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from tests.harness.databases import (
 )
 from tests.harness.neighbour import neighbour
 from tests.harness.program import Program
+from tests.harness.small_disk import small_disk
 
 LATER = "UPDATE sessions SET name = 'later'; DELETE FROM jobs"
 
@@ -352,3 +355,27 @@ def test_a_link_stays_and_what_it_leads_to_is_restored(
     program("restore", backup.stem, "--to", dangling, "--backup-dir", backup.parent)
     assert dangling.is_symlink()
     assert sha256(tmp_path / "new.db") == sha256(backup)
+
+
+def test_a_restore_to_a_read_only_disk_is_denied_and_no_bug(
+    program: Program, backup: Path, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path) as (disk, _):
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        journal = ("--journal", tmp_path / "other.db")
+        outcome = program(*journal, "restore", backup, "--to", disk / "x.db", code=12)
+    assert "Read-only file system" in outcome.message
+
+
+def test_the_way_back_is_printed_as_a_command_that_works(program: Program, source: Path) -> None:
+    there = ("--store", "./my store")
+    program("backup", "--source", source, *there)
+    change(source, LATER)
+    before = all_rows(source)
+    outcome = program("restore", "latest", "--to", source, *there)
+    assert all_rows(source) != before
+    (undo,) = (line for line in outcome.out.splitlines() if line.startswith("Undo "))
+    name, *words = shlex.split(undo.removeprefix("Undo").replace("\\", "/"))
+    assert name == "junmai-svc"
+    program(*words)
+    assert all_rows(source) == before

@@ -35,6 +35,7 @@ def test_damage_is_found_named_mended_and_gone(
     pack = flip_largest_pack(store)
     outcome = program("check", "./store", "--read-data", code=3)
     assert f"{pack[:12]}…" in outcome.out
+    assert "`junmai-svc check ./store --repair`" in outcome.out  # and not of another store
     assert max(map(len, outcome.out.splitlines())) < 160
     assert "Damaged  2 snapshots" in outcome.out
     said = program("check", "./store", "--sample", "100%", "--json", code=3).json

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -409,3 +410,27 @@ def test_no_secret_shows_in_an_error(
             ask()
         assert "password" not in caught.value.message
     connection.close()
+
+
+def test_a_page_of_a_proxy_in_place_of_an_answer_is_told_as_that() -> None:
+    class Proxy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            page = b"<html>Please log in</html>"
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            with (
+                s3_server.backend_at(f"http://127.0.0.1:{server.server_port}", "bucket") as backend,
+                pytest.raises(StorageUnavailableError, match="does not speak S3"),
+            ):
+                backend.get("store.json", LIMIT)
+        finally:
+            server.shutdown()

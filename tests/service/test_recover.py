@@ -78,9 +78,24 @@ def test_a_journal_that_is_gone_is_made_anew_from_a_store(scene: Scene, by: str)
 def test_without_a_journal_and_a_key_nothing_is_made_up(scene: Scene) -> None:
     scene.path.unlink()
     key_path(scene.path).unlink()
-    with pytest.raises(NotFoundError, match="no key beside it"):
+    with pytest.raises(NotFoundError, match="no key beside it") as refused:
         recover(scene)
     assert not scene.path.exists()
+    key = scene.key.read_text(encoding="ascii").strip()
+    assert f"16 events by the key {key} in {scene.store.url}" in refused.value.hint
+
+
+def test_a_journal_that_began_on_a_new_machine_is_told_of_the_old_one(scene: Scene) -> None:
+    old = scene.key.read_text(encoding="ascii").strip()
+    (forged,) = (scene.mirror / "keys").iterdir()
+    (forged.parent / "00000000.vkey").write_bytes(b"\x1b]0;no key")
+    scene.path.unlink()
+    key_path(scene.path).unlink()
+    scene.run()
+    scene.publish()
+    found = recover(scene)
+    assert found.status == "intact"
+    assert [old in each for each in found.besides] == [True]
 
 
 def test_a_store_that_lost_entries_refills_nothing(scene: Scene) -> None:

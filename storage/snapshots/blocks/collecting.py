@@ -168,7 +168,8 @@ def _dead(
 def _no_manifest(backend: Backend, count: int) -> IntegrityError:
     return IntegrityError(
         f"{backend.url} has {count:,} packs and maps, but not one manifest that leads to any",
-        "Find out where its snapshots/ went. If there never was one, the next backup ends this.",
+        "Find out where its snapshots/ went; `junmai-svc copy` brings back what another store has."
+        " If there never was one, the next backup ends this.",
     )
 
 

@@ -172,7 +172,8 @@ class BlockImages:
                 if tried is not None and image_map.has_places_of(tried):
                     raise IntegrityError(
                         f"{manifest.name} in {self.backend.url} can't be restored: {error.message}",
-                        "Restore it from another store; `junmai-svc check --repair` can mend it.",
+                        "Restore it from another store; `junmai-svc check STORE --repair` can mend"
+                        " it.",
                     ) from error
                 tried = image_map
 

@@ -20,7 +20,7 @@ from junmai_svc.storage.errors import (
 )
 from junmai_svc.storage.journal.entry import pseudonym
 from junmai_svc.storage.journal.journal import Journal
-from junmai_svc.storage.journal.keyring import key_beside
+from junmai_svc.storage.journal.keyring import key_beside, key_path
 
 CREATE = """
 import datetime, os, pathlib, signal, sys
@@ -117,6 +117,25 @@ def test_a_file_of_something_else_is_named_and_left_alone(
     assert refused.value.hint
     assert path.read_bytes() == content
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_journal_whose_first_page_is_damaged_is_known_by_the_key_beside_it(
+    opened: Callable[..., Journal], path: Path
+) -> None:
+    opened(create=True).close()
+    content = bytearray(path.read_bytes())
+    content[:4096] = b"\x07" * 4096
+    path.write_bytes(content)
+    key = key_path(path)
+    key.unlink(missing_ok=True)
+    with pytest.raises(IntegrityError, match="is not a database") as refused:
+        opened()
+    assert "no journal" in refused.value.hint
+    key.touch()
+    with pytest.raises(IntegrityError, match="is not a database") as refused:
+        opened()
+    assert "audit recover" in refused.value.hint
+    assert path.read_bytes() == content
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])
