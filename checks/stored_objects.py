@@ -124,6 +124,12 @@ class _Store:
                 text = f"{name} is gone while a prune goes on in {store.url}"
                 self.verdicts.note(Question.OBJECTS, text)
                 continue
+            if self._was_abandoned(row["deleting"]):
+                text = (
+                    f"{name} is gone, as the run {row['deleting']} that was killed meant it to be"
+                )
+                self.verdicts.note(Question.OBJECTS, text)
+                continue
             message = f"the snapshot {name} is gone, and no event tells that it was deleted"
             self._doubt(message, row, store.url, MISSING_HINT)
 
@@ -132,6 +138,10 @@ class _Store:
         run = self.rows.get((RUNS, f"backup/{manifest.run}"))
         if run is not None and run["status"] == "running":
             return  # it was listed before its run came to record it
+        if run is not None and (run["status"], run["snapshot"]) == ("abandoned", snapshot.name):
+            text = f"{snapshot.name} was stored by a run that was killed before it could say so"
+            self.verdicts.note(Question.OBJECTS, text)
+            return
         signed = (manifest.checkpoint or "").partition("\n")[0]
         if manifest.format == 0:
             self.foreign.setdefault("of the replaced tool, without events", []).append(
@@ -142,6 +152,11 @@ class _Store:
         else:
             message = f"the snapshot {snapshot.name} is explained by no event"
             self._doubt(message, None, self.listing.store.url, UNEXPLAINED_HINT)
+
+    def _was_abandoned(self, stream: str | None) -> bool:
+        """Whether a run died, and whoever came after it closed its stream."""
+        run = self.rows.get((RUNS, stream or ""))
+        return run is not None and run["status"] == "abandoned"
 
     def _doubt(self, message: str, row: Row | None, where: str, hint: str = "") -> None:
         position = row["position"] if row else None

@@ -173,11 +173,16 @@ def _sweep(store: SnapshotStore, when: datetime) -> None:
 def _drop(
     store: SnapshotStore, dropped: Sequence[str], this: Operation
 ) -> tuple[list[str], list[Locked]]:
-    """Delete snapshots, record which are gone, and return these and the locked ones."""
+    """Delete snapshots, record which are gone, and return these and the locked ones.
+
+    Which are about to go is recorded before: of those that are gone when this dies nobody has to
+    ask who took them.
+    """
     deleted: list[str] = []
     locked: list[Locked] = []
     for names in _chunks(dropped):
         gone: list[str] = []
+        this.record("deleting", snapshots=[*names])
         try:
             for name in names:
                 try:

@@ -162,10 +162,13 @@ def _repaired(data: Data) -> str:
     return f"{text}; {count(lost, 'block')} could not be had from anywhere" if lost else text
 
 
-def _deleted(data: Data) -> str:
-    names = list_of(data, "snapshots")
-    shown = ", ".join(str(name) for name in names[:SHOWN])
-    return f"Deleted {shown}{' …' if len(names) > SHOWN else ''}"
+def _named(did: str) -> Callable[[Data], str]:
+    def told(data: Data) -> str:
+        names = list_of(data, "snapshots")
+        shown = ", ".join(str(name) for name in names[:SHOWN])
+        return f"{did} {shown}{' …' if len(names) > SHOWN else ''}"
+
+    return told
 
 
 def _findings(data: Data) -> str:
@@ -211,7 +214,8 @@ _WORDS: Mapping[str, Callable[[Data], str]] = {
     "check.completed": lambda d: f"Whole: {count(number_of(d, 'snapshots'), 'snapshot')}",
     "check.damage_found": lambda d: f"Found {count(number_of(d, 'findings'), 'damaged thing')}",
     "prune.planned": _prune_planned,
-    "prune.snapshot_deleted": _deleted,
+    "prune.deleting": _named("About to delete"),
+    "prune.snapshot_deleted": _named("Deleted"),
     "prune.completed": lambda d: f"Done; {count(number_of(d, 'deleted'), 'snapshot')} deleted",
     "replay.started": _replay,
     "replay.confirmed": _ended("CONFIRMED"),

@@ -23,7 +23,7 @@ _NAMES = {
     "verification": "started completed* mismatch_found* failed* abandoned*",
     "copy": "started staged copied not_copied completed* failed* abandoned*",
     "check": "started finding examined repaired completed* damage_found* failed* abandoned*",
-    "prune": "planned snapshot_deleted completed* failed* abandoned*",
+    "prune": "planned deleting snapshot_deleted completed* failed* abandoned*",
     "cutover": "prepared switched* reverted* failed* abandoned*",
     "replay": "started confirmed* reproduced* diverged* not_reproducible* input_missing*"
     " failed* abandoned*",

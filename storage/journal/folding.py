@@ -34,7 +34,7 @@ Change = tuple[str, str, Row]
 
 
 # The steps of a run that change a row.
-_STEPS = SNAPSHOT_NAMED | {"copied", "repaired", "snapshot_deleted"}
+_STEPS = SNAPSHOT_NAMED | {"copied", "repaired", "deleting", "snapshot_deleted"}
 # The only types of events that change a row.
 TELLING = frozenset(
     type_
@@ -182,6 +182,7 @@ def _stored(event: Event, run: Row, row_of: RowOf) -> Change:
         "stored": time_text(event.time),
         "position": event.position,
         "deleted": before if before is not None and before > run["position"] else None,
+        "deleting": None,
     }
     return SNAPSHOTS, key, row
 
@@ -210,17 +211,36 @@ def _deleted(event: Event, run: Row, row_of: RowOf) -> list[Change]:
         key = snapshot_key(run["store"], str(name))
         row = row_of(SNAPSHOTS, key)
         if row is None:
-            fields = ("run", "database", "reason", "checksum", "manifest", "size", "stored")
+            fields = (
+                "run",
+                "database",
+                "reason",
+                "checksum",
+                "manifest",
+                "size",
+                "stored",
+                "deleting",
+            )
             known = {"snapshot": str(name), "store": run["store"], "position": event.position}
             row = dict.fromkeys(fields) | known
         found.append((SNAPSHOTS, key, row | {"deleted": event.position}))
     return found
 
 
+def _deleting(event: Event, run: Row, row_of: RowOf) -> list[Change]:
+    """The rows of what a prune is about to delete, with the stream that tells how that ended."""
+    named = event.data.get("snapshots")
+    names = named if isinstance(named, list) else []
+    keys = [snapshot_key(run["store"], str(name)) for name in names]
+    rows = ((key, row_of(SNAPSHOTS, key)) for key in keys)
+    return [(SNAPSHOTS, key, row | {"deleting": event.stream}) for key, row in rows if row]
+
+
 # What steps make of rows of snapshots, beside those that name the one which their run made.
 _OF_SNAPSHOTS: Mapping[str, Callable[[Event, Row, RowOf], list[Change]]] = {
     "copied": _copied,
     "repaired": _put_back,
+    "deleting": _deleting,
     "snapshot_deleted": _deleted,
 }
 

@@ -1,18 +1,28 @@
 """What came to a store as a copy is missed there like a backup, and nothing else is."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
-from tests.harness.stores import NOON, image_of, names, object_store, stored, stored_as
+from tests.harness.stores import (
+    NOON,
+    image_of,
+    manifest_for,
+    names,
+    object_store,
+    stored,
+    stored_as,
+)
 
 from junmai_svc.checks.proof import Doubt, Question
 from junmai_svc.service.audit.keep import accept
 from junmai_svc.service.audit.verify import verify_journal
 from junmai_svc.service.context import Context
 from junmai_svc.service.copy import Which, copy
+from junmai_svc.service.operation import Kind
 from junmai_svc.service.prune import prune
 from junmai_svc.service.recovery import close_abandoned
 from junmai_svc.service.retention import Policy
@@ -243,3 +253,54 @@ def test_a_copy_that_was_whole_when_its_run_died_is_known(
     assert doubts(journal, there) == []
     deleted(there, name)
     assert ["is gone" in doubt.message for doubt in doubts(journal, there)] == [True]
+
+
+def open_run(journal: Journal, kind: Kind, **events: Mapping[str, object]) -> str:
+    """A run that was killed after these events."""
+    run = uuid7()
+    for name, data in events.items():
+        journal.append(stream_name(kind, run), event_type(kind, name), data, correlation=run)
+    return run
+
+
+def test_what_a_killed_prune_took_is_not_missed_and_nothing_else_is(
+    journal: Journal, here: FileStore
+) -> None:
+    young, old = names(here)
+    open_run(journal, "prune", planned={"store": here.url}, deleting={"snapshots": [old]})
+    deleted(here, old)
+    assert len(close_abandoned(journal)) == 1
+    assert doubts(journal, here) == []
+    deleted(here, young)
+    assert [young in doubt.message for doubt in doubts(journal, here)] == [True]
+
+
+def test_what_a_prune_did_not_take_is_missed_when_it_is_gone(
+    journal: Journal, here: FileStore
+) -> None:
+    _young, old = names(here)
+    planned: dict[str, Mapping[str, object]] = {
+        "planned": {"store": here.url},
+        "deleting": {"snapshots": [old]},
+    }
+    open_run(journal, "prune", **planned, completed={"deleted": 0})
+    assert doubts(journal, here) == []
+    deleted(here, old)
+    assert [old in doubt.message for doubt in doubts(journal, here)] == [True]
+
+
+def test_what_a_killed_backup_stored_is_explained_and_nothing_else_of_its_is(
+    journal: Journal, tmp_path: Path
+) -> None:
+    blocks = in_blocks(tmp_path / "blocks")
+    for number, kept in enumerate([True, False]):
+        name = f"junmai_backup_2025010{number + 1}_120000"
+        told = {"snapshot": name if kept else "junmai_backup_20200101_000000"}
+        started = {"store": blocks.url, "database": "data/junmai.db"}
+        run = open_run(journal, "backup", started=started, snapshot_taken=told)
+        with blocks.stage_as(name) as staged:
+            staged.image.write_bytes(image_of(number))
+            manifest = manifest_for(image_of(number), name)
+            blocks.commit(staged, msgspec.structs.replace(manifest, run=run))
+    assert len(close_abandoned(journal)) == 2
+    assert ["20250102" in doubt.message for doubt in doubts(journal, blocks)] == [True]

@@ -108,11 +108,12 @@ def test_the_journal_tells_what_was_kept_why_and_what_went(context: Context) -> 
     events = list(context.journal.read(f"prune/{done.run}"))
     assert [event.type for event in events] == [
         "junmai.prune.planned.v1",
+        "junmai.prune.deleting.v1",
         "junmai.prune.snapshot_deleted.v1",
         "junmai.prune.completed.v1",
     ]
     assert events[0].data["reasons"] == {young: ["recent", "newest", "one of the last"], old: []}
-    assert events[1].data["snapshots"] == [old]
+    assert events[1].data["snapshots"] == events[2].data["snapshots"] == [old]
 
 
 def test_manifests_that_can_not_be_used_are_never_touched(context: Context) -> None:
