@@ -123,6 +123,15 @@ def _require(path: Path, content: bytes) -> None:
         raise OSError(errno.EIO, "A write was reported done and lost", str(path))
 
 
+def is_on_read_only_disk(path: Path) -> bool:
+    """Tell whether the disk of a file or folder is mounted for reading only, as far as is known."""
+    try:
+        there = next(each for each in (path, *path.absolute().parents) if each.exists())
+        return bool(os.statvfs(there).f_flag & os.ST_RDONLY)
+    except (AttributeError, OSError, StopIteration):  # Windows has no such question
+        return False
+
+
 def identity_of(path: Path) -> str:
     """Return what tells a file from all others of this machine; a rename does not change it.
 

@@ -23,6 +23,7 @@ from junmai_svc.storage.errors import (
     ToldError,
     UsageError,
 )
+from junmai_svc.storage.files import is_on_read_only_disk
 
 LOCKED_HINT = "Close the program that uses it, or wait until it has finished, and try again."
 DAMAGED_HINT = (
@@ -30,6 +31,10 @@ DAMAGED_HINT = (
     " some of its rows may still be readable."
 )
 SPACE_HINT = "Free some space, or name another folder, and run the same command again."
+READ_ONLY_HINT = (
+    "The disk can only be read. Name a place on another one; a database that is there and in use"
+    " has to be copied from it first, with its -wal."
+)
 ACCESS_HINT = "Check who owns the file and its folder, and run as a user who may use both."
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
@@ -79,7 +84,7 @@ def from_sqlite(error: Exception, doing: str, path: Path | str) -> ToldError:
     for prefixes, words, kind, what, hint in _SQLITE:
         if name.startswith(prefixes) or any(word in text for word in words):
             told, shown = (f"Can't {doing} {path}: {what.format(each)}" for each in (kept, error))
-            return kind(told, hint, shown=shown)
+            return kind(told, access_hint(path) if hint is ACCESS_HINT else hint, shown=shown)
     return MigrationFailedError(
         f"Can't {doing} {path}: {kept}",
         "Nothing was published; see the log for details.",
@@ -180,7 +185,7 @@ def from_os(error: OSError, doing: str, path: Path | str) -> JunmaiError:
     if error.errno in _NO_SPACE:
         return NoSpaceError(what, SPACE_HINT)
     if error.errno in _DENIED:
-        return AccessDeniedError(what, ACCESS_HINT)
+        return AccessDeniedError(what, access_hint(place))
     if error.errno == errno.EEXIST:
         return UsageError(
             f"Can't {doing} {place}: it exists already", "Name another file, or remove that one."
@@ -188,6 +193,11 @@ def from_os(error: OSError, doing: str, path: Path | str) -> JunmaiError:
     if error.errno == errno.ENOENT:
         return NotFoundError(what, "Check the path.")
     return StorageUnavailableError(what, "Check the disk, then run the same command again.")
+
+
+def access_hint(path: Path | str) -> str:
+    """What to do where a file may not be used: that its disk can't be written is nobody's right."""
+    return READ_ONLY_HINT if is_on_read_only_disk(Path(path)) else ACCESS_HINT
 
 
 def _hot_journal(path: Path | str) -> bool:

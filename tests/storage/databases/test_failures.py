@@ -1,11 +1,13 @@
 """Claims about foreign errors: each becomes the one of the tree that says what to do."""
 
 import errno
+import os
 import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import peewee
 import pytest
@@ -15,6 +17,8 @@ from junmai_svc.service.signals import interruptible
 from junmai_svc.storage import interruption
 from junmai_svc.storage.databases import failures
 from junmai_svc.storage.databases.failures import (
+    ACCESS_HINT,
+    READ_ONLY_HINT,
     from_os,
     from_sqlite,
     translated,
@@ -395,3 +399,18 @@ def test_a_file_that_windows_says_is_open_is_in_use_and_not_denied(
         with pytest.raises(LockedError) as caught, translating("replace", path):
             raise in_use(winerror, path)
         assert "Close the program" in caught.value.hint
+
+
+def test_a_disk_that_can_only_be_read_is_told_from_missing_rights(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = OSError(errno.EROFS, "Read-only file system", str(path))
+    assert from_os(refused, "write", path).hint == ACCESS_HINT
+    if not hasattr(os, "statvfs"):
+        pytest.skip("this system does not say how a disk is mounted")
+    mounted = SimpleNamespace(f_flag=os.ST_RDONLY)
+    monkeypatch.setattr(os, "statvfs", lambda _path: mounted)
+    assert from_os(refused, "write", path).hint == READ_ONLY_HINT
+    with pytest.raises(AccessDeniedError) as raised, translated("read", path):
+        sqlite3.connect(f"{path.parent.as_uri()}/none.db?mode=ro", uri=True)
+    assert raised.value.hint == READ_ONLY_HINT
