@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from junmai_svc.service.stores import Named
     from junmai_svc.storage.journal.journal import Journal
 
+_OUTSIDE_HINT = "Who has nothing but a store names the public key of the journal: --key FILE."
+
 
 @click.group(short_help="Verify the journal, publish and prove it.")
 def audit() -> None:
@@ -95,9 +97,15 @@ def _verify_here(
     from junmai_svc.service.audit.stores import named_for, opened, published_places
     from junmai_svc.service.audit.verify import verify_journal
     from junmai_svc.service.settings import existing_journal
+    from junmai_svc.storage.errors import NotFoundError
 
     loaded = configuration(ctx)
-    path = existing_journal(journal_option(ctx))
+    try:
+        path = existing_journal(journal_option(ctx))
+    except NotFoundError as none:
+        if not stores or key is not None:
+            raise
+        raise NotFoundError(none.message, f"{none.hint} {_OUTSIDE_HINT}") from none
     named = named_for(path, stores, loaded, published_places(path))
     with opened(named, loaded) as found:
         return verify_journal(
