@@ -13,6 +13,11 @@ from pathlib import PurePath
 
 from junmai_svc.storage.snapshots.manifest import Reason, is_same_database
 
+# Why everything of a database is kept, whatever else is said of it.
+OF_THE_FUTURE = "the clock went back"
+NONE_RECENT = "no recent snapshot"
+CLOCK_MAY_HAVE_JUMPED = "the clock may have jumped"
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -154,13 +159,13 @@ def _distrust(
 ) -> Iterable[tuple[str, str]]:
     """Keep everything where the clock went back, or where it jumped or backups stopped."""
     if any(each.taken > now for each in own):
-        yield from ((each.name, "the clock went back") for each in own)
+        yield from ((each.name, OF_THE_FUTURE) for each in own)
     elif policy.keep_within is not None and (
         not lasting or now - lasting[0].taken > policy.keep_within
     ):
-        yield from ((each.name, "no recent snapshot") for each in own)
+        yield from ((each.name, NONE_RECENT) for each in own)
     elif policy.keep_within is not None and _has_jumped(lasting, policy.keep_within):
-        yield from ((each.name, "the clock may have jumped") for each in own)
+        yield from ((each.name, CLOCK_MAY_HAVE_JUMPED) for each in own)
 
 
 def _has_jumped(lasting: Sequence[Candidate], keep_within: timedelta) -> bool:

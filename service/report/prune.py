@@ -7,9 +7,17 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from junmai_svc.service.report import View, aged, printed, shown, sized, table_of, unusable
+from junmai_svc.service.retention import CLOCK_MAY_HAVE_JUMPED, NONE_RECENT, OF_THE_FUTURE
 from junmai_svc.service.story import count
 
 SHOWN = 10
+
+_ADVICE = {
+    NONE_RECENT: "take a backup, then prune again.",
+    OF_THE_FUTURE: "some are of the future; set the clock, or wait until they are not.",
+    CLOCK_MAY_HAVE_JUMPED: "it is taken for a real pause once there are as many days of snapshots"
+    " after it as are kept.",
+}
 
 
 @shown
@@ -40,7 +48,15 @@ def show_prune(view: View) -> None:
         last = f"Deleted {count(len(view['deleted']), 'snapshot')}, {sized(view['bytes'])}."
     if view["repacked"]["maps"]:
         last += " Packs that were mostly dead were rewritten."
-    printed(table, *unusable(view), *_locked(view), *_problems(view), Text(last))
+    printed(table, *_doubted(view), *unusable(view), *_locked(view), *_problems(view), Text(last))
+
+
+def _doubted(view: View) -> Iterable[RenderableType]:
+    """What to do where all of a database is kept because something may be wrong."""
+    found = {reason for row in view["snapshots"] for reason in row["reasons"]}
+    for reason, advice in _ADVICE.items():
+        if reason in found:
+            yield Text(f"Note     Where all is kept for “{reason}”: {advice}", "yellow")
 
 
 def _locked(view: View) -> Iterable[RenderableType]:

@@ -649,3 +649,15 @@ def test_how_a_table_was_compared_is_told(
     shown["tables"][0]["compared"] = compared
     report_snapshots.show_diff(shown)
     assert f"({compared})" in capsys.readouterr().out
+
+
+def test_where_all_is_kept_for_a_doubt_people_are_told_what_to_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    view = prune("old")
+    for row in view["snapshots"]:
+        row |= {"keep": True, "reasons": ["newest", "no recent snapshot"]}
+    report_prune.show_prune(view)
+    said = capsys.readouterr().out
+    assert "take a backup, then prune again" in said
+    assert "the clock" not in said
