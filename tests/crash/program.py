@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 PROGRAM = (sys.executable, "-m", "junmai_svc.service")
 # No .pyc is written, or the first run would make other calls than the next.
@@ -18,6 +19,8 @@ SECONDS = 120
 # A run of every one takes a quarter of an hour or more.
 EVERY_MOMENT = bool(os.environ.get("JUNMAI_EVERY_MOMENT"))
 # Not --seccomp-bpf, faster as it would be: under it no signal is injected.
+T = TypeVar("T")
+
 STRACE = ("strace", "-f", "-qq")
 # Stopped at the traced calls only, a run is as quick as without it; but no signal arrives then.
 WITHOUT_SIGNALS = (*STRACE, "--seccomp-bpf")
@@ -129,7 +132,7 @@ def moments(calls: Sequence[Call], count: int) -> list[Call]:
     return list(calls) if EVERY_MOMENT else spread(calls, count)
 
 
-def spread(calls: Sequence[Call], count: int) -> list[Call]:
+def spread(calls: Sequence[T], count: int) -> list[T]:
     """Return so many of the calls, evenly from the first to the last."""
     if len(calls) <= count:
         return list(calls)
