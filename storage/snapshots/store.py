@@ -1,9 +1,7 @@
 """A store of snapshots in layout "file": a folder with an image and a manifest for each.
 
 Write order: image durable under a staged name, renamed, then its manifest. A snapshot exists when
-its manifest does. A name is claimed by creating its staged file exclusively and looking for the
-final one afterwards; as only the claimant can create the final one, two backups in one second can't
-take the same name, without any lock.
+its manifest does.
 """
 
 import hashlib
@@ -40,13 +38,14 @@ from junmai_svc.storage.snapshots.base import (
     require_checksum,
 )
 from junmai_svc.storage.snapshots.choosing import missing, name_of, newest
+from junmai_svc.storage.snapshots.claiming import claimed
 from junmai_svc.storage.snapshots.dropping import (
     dropping,
     forget_dropping,
     refuse_dropping,
     to_release,
 )
-from junmai_svc.storage.snapshots.exactly import claim_of, commit_exactly, stage_exactly
+from junmai_svc.storage.snapshots.exactly import commit_exactly, stage_exactly
 from junmai_svc.storage.snapshots.garbage import Collected, Garbage, Repacked
 from junmai_svc.storage.snapshots.manifest import (
     NAME,
@@ -91,7 +90,7 @@ class FileStore:
             OSError: the folder can't be made or written.
         """
         base = f"{stem}_backup_{when.strftime(STAMP)}"
-        with self._staging(base, announce or _unheard) as staged:
+        with claimed(self.folder, base, base, announce) as staged:
             yield staged
 
     @contextmanager
@@ -106,19 +105,6 @@ class FileStore:
         """
         with stage_exactly(self.folder, name, announce) as staged:
             yield staged
-
-    @contextmanager
-    def _staging(self, base: str, announce: Announce, wanted: str = "") -> Iterator[Staged]:
-        make_folder(self.folder)
-        staged = self._claim(base, announce, wanted or base)
-        try:
-            yield staged
-        finally:
-            # Once committed, the staged name may be claimed anew, and is the claimant's to remove.
-            if not self._final(staged.name).exists():
-                remove(staged.image)
-            for suffix in ("-wal", "-shm", "-journal"):
-                remove(Path(f"{staged.image}{suffix}"))
 
     def commit(self, staged: Staged, manifest: Manifest, tick: Tick | None = None) -> Snapshot:
         """Make a staged image whose content is durable a snapshot: image first, then manifest.
@@ -166,7 +152,7 @@ class FileStore:
         base, found = manifest.name, NAME.fullmatch(manifest.name)
         if found and found["again"]:
             base = base.removesuffix(f"_{found['again']}")
-        with self._staging(base, announce or _unheard, manifest.name) as staged:
+        with claimed(self.folder, base, manifest.name, announce) as staged:
             copied = copy_hashing(image, staged.image, tick, new=False)
             return self.commit(staged, checked(manifest, copied, image))
 
@@ -349,36 +335,6 @@ class FileStore:
 
     def _listed(self, name: str) -> Path:
         return self.folder / f"{name}.json"
-
-    def _claim(self, base: str, announce: Announce, wanted: str) -> Staged:
-        again = 1
-        name = wanted
-        while True:
-            claim = Staged(name, claim_of(self.folder, name), self._final(name))
-            again += 1
-            name = f"{base}_{again}"
-            if claim.image.exists() or not self._is_free(claim.name):
-                continue
-            announce(claim)
-            try:
-                claim.image.open("xb").close()
-            except FileExistsError:
-                continue
-            try:
-                if self._is_free(claim.name):
-                    sync_folder(self.folder)
-                    return claim
-            except BaseException:
-                remove(claim.image)
-                raise
-            remove(claim.image)
-
-    def _is_free(self, name: str) -> bool:
-        return not any((self.folder / f"{name}{end}").exists() for end in (".db", ".json"))
-
-
-def _unheard(_staged: Staged) -> None:
-    """Tell nobody of a claim."""
 
 
 def snapshot_of_file(path: Path) -> Snapshot:

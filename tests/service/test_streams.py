@@ -18,7 +18,7 @@ import sys
 from junmai_svc.service import report
 from junmai_svc.service.streams import ready_streams
 ready_streams()
-report.show_hold({"status": "held", "snapshot": "写真 \\udcff"})
+report.show_hold({"status": "held", "snapshot": "写真 \\udcff", "gone": False})
 print("写真", file=sys.stderr)
 """
 
