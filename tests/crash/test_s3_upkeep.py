@@ -134,6 +134,7 @@ def test_upkeep_that_was_killed_at_a_request_lost_nothing_and_ends_well_the_next
             with in_front_of(like.server, Plan(killer.decide)) as url, suppress(OSError):
                 killer.victim = subprocess.Popen(
                     [*program.PROGRAM, *care.arguments(replace(place, server=url))],
+                    env=program.ENVIRONMENT,
                     cwd=tmp_path,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,

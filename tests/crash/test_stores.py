@@ -151,6 +151,7 @@ def test_a_backup_killed_at_a_request_leaves_every_listed_snapshot_whole(
             with in_front_of(server, plan) as url, suppress(OSError):
                 killer.victim = subprocess.Popen(
                     [*program.PROGRAM, *scene.backup, "--store", address, "--endpoint-url", url],
+                    env=program.ENVIRONMENT,
                     cwd=tmp_path,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
