@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import figures, requests, stores, table
+from tests.bench import figures, stores, table
 from tests.bench.figures import Figure, Size
 from tests.bench.measure import ROOT, usage_of
 from tests.bench.proof_figures import proof
@@ -37,6 +37,8 @@ def measure(folder: Path, photos: int) -> str:
     _say("a store over a day")
     found += stores.figures(sources[-1], folder)
     _say("requests of S3")
+    from tests.bench import requests  # a server makes this process large
+
     found += requests.figures(folder / "requests")
     return table.page(found, taken, sizes)
 

@@ -1,6 +1,7 @@
 """How many requests the real program makes of S3 for a backup, for its store and its journal."""
 
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def backups(folder: Path) -> dict[str, Requests]:
     with s3_server.running() as server:
         address = f"s3://{s3_server.make_bucket(server)}/x"
         for what in (FIRST, UNCHANGED, CHANGED):
+            time.sleep(1.0)  # within one second the name is taken, which costs a second try
             if what == CHANGED:
                 change(source, "UPDATE photos SET rejection_reason = 'other'")
             plan = Plan()
