@@ -5,11 +5,10 @@ Of the many requests that change something a share is tried; all where JUNMAI_EV
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,8 @@ from tests.contracts.faulty_server import Plan, in_front_of
 from tests.crash import program
 from tests.crash.program import EVERY_MOMENT
 from tests.crash.scene import Scene
-from tests.crash.test_stores import CHANGES, KILLED, Killer
-from tests.crash.upkeep import CARES, Place, make_stores
+from tests.crash.test_stores import CHANGES, KILLED, killed_at
+from tests.crash.upkeep import CARES, Care, Place, make_stores
 
 from junmai_svc.service.stores import Named
 
@@ -109,6 +108,11 @@ def of_its_own(like: Bucket, folder: Path) -> Bucket:
     return Bucket(Scene(folder, like=like.scene.folder), folder.parent, bucket, like.server)
 
 
+def arguments(care: Care, place: Bucket, url: str) -> tuple[str, ...]:
+    """The command, for the server by another URL."""
+    return care.arguments(replace(place, server=url))
+
+
 @pytest.mark.parametrize("name", CARES)
 def test_upkeep_that_was_killed_at_a_request_lost_nothing_and_ends_well_the_next_time(
     name: str,
@@ -121,7 +125,7 @@ def test_upkeep_that_was_killed_at_a_request_lost_nothing_and_ends_well_the_next
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     care, undisturbed, plan = CARES[name], of_its_own(like, tmp_path / "undisturbed"), Plan()
     with in_front_of(like.server, plan) as url:
-        undisturbed.scene.run_well(*care.arguments(replace(undisturbed, server=url)))
+        undisturbed.scene.run_well(*arguments(care, undisturbed, url))
     care.at_the_end(undisturbed)
     changes = [each for each in plan.requests if each.method in CHANGES]
     every = [(at, after) for at in range(1, len(changes) + 1) for after in (False, True)]
@@ -130,17 +134,8 @@ def test_upkeep_that_was_killed_at_a_request_lost_nothing_and_ends_well_the_next
     for at, after in chosen:
         with subtests.test(request=at, after=after):
             place = of_its_own(like, tmp_path / f"{at} {after}")
-            killer = Killer(at, after=after)
-            with in_front_of(like.server, Plan(killer.decide)) as url, suppress(OSError):
-                killer.victim = subprocess.Popen(
-                    [*program.PROGRAM, *care.arguments(replace(place, server=url))],
-                    env=program.ENVIRONMENT,
-                    cwd=tmp_path,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                )
-                ended = killer.victim.wait(timeout=60)
-            assert ended in (0, KILLED)
+            told = partial(arguments, care, place)
+            ended = killed_at(at, like.server, told, tmp_path, after=after)
             killed += ended == KILLED
             care.after(place)
             place.scene.run_well(*care.arguments(place))

@@ -8,7 +8,7 @@ import os
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -116,6 +116,27 @@ class Killer:
         self.victim.kill()
 
 
+def killed_at(
+    at: int, server: str, arguments: Callable[[str], Sequence[str]], folder: Path, *, after: bool
+) -> int:
+    """Run the program in a folder, killed at a change if there are so many, to its end.
+
+    `arguments` are told the URL by which it is to reach the server.
+    """
+    killer = Killer(at, after=after)
+    with in_front_of(server, Plan(killer.decide)) as url, suppress(OSError):
+        killer.victim = subprocess.Popen(
+            [*program.PROGRAM, *arguments(url)],
+            env=program.ENVIRONMENT,
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        ended = killer.victim.wait(timeout=60)
+    assert ended in (0, KILLED)
+    return ended
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     with s3_server.running() as url:
@@ -143,21 +164,14 @@ def test_a_backup_killed_at_a_request_leaves_every_listed_snapshot_whole(
     kept = [content(scene.source)]
     scene.run_well(*scene.backup, "--store", address, "--endpoint-url", server)
     at, ended = 1, KILLED
+
+    def arguments(url: str) -> tuple[str, ...]:
+        return (*scene.backup, "--store", address, "--endpoint-url", url)
+
     while ended == KILLED:
         with subtests.test(request=at):
             new = change(scene.source, 100 * at + after)
-            killer = Killer(at, after=after)
-            plan = Plan(killer.decide)
-            with in_front_of(server, plan) as url, suppress(OSError):
-                killer.victim = subprocess.Popen(
-                    [*program.PROGRAM, *scene.backup, "--store", address, "--endpoint-url", url],
-                    env=program.ENVIRONMENT,
-                    cwd=tmp_path,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                )
-                ended = killer.victim.wait(timeout=60)
-            assert ended in (0, KILLED)
+            ended = killed_at(at, server, arguments, tmp_path, after=after)
             listed = restored(direct, tmp_path)
             assert listed in (kept, [new, *kept])
             kept = listed
