@@ -1,7 +1,6 @@
 """Checking and mending a store as a run: recorded, from each source, in each layout."""
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -63,15 +62,8 @@ def file_store(folder: Path) -> FileStore:
 
 
 @pytest.fixture
-def context(tmp_path: Path) -> Iterator[Context]:
-    with Journal.open(
-        tmp_path / "journal.db",
-        create=True,
-        actor="a@b",
-        clock=lambda: datetime.now(UTC),
-        tool_version="0",
-    ) as journal:
-        yield Context(journal, (block_store(tmp_path), file_store(tmp_path)))
+def context(journal: Journal, tmp_path: Path) -> Context:
+    return Context(journal, (block_store(tmp_path), file_store(tmp_path)))
 
 
 def over(context: Context, store: SnapshotStore) -> Context:

@@ -1,12 +1,13 @@
 """What came to a store as a copy is missed there like a backup, and nothing else is."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
+from tests.harness.journals import opened_journal
 from tests.harness.stores import (
     NOON,
     image_of,
@@ -36,18 +37,6 @@ from junmai_svc.storage.snapshots.manifest import Manifest
 from junmai_svc.storage.snapshots.store import FileStore
 
 HOUR = timedelta(hours=1)
-
-
-def opened(path: Path) -> Journal:
-    return Journal.open(
-        path, create=True, actor="a@b", clock=lambda: datetime.now(UTC), tool_version="0"
-    )
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with opened(tmp_path / "journal.db") as journal:
-        yield journal
 
 
 @pytest.fixture
@@ -167,7 +156,7 @@ def test_a_store_under_another_address_and_one_copied_as_files(
 
 def test_copies_made_by_another_journal(journal: Journal, here: FileStore, tmp_path: Path) -> None:
     there = FileStore(tmp_path / "there")
-    with opened(tmp_path / "other.db") as other:
+    with opened_journal(tmp_path / "other.db") as other:
         copied(other, here, there)
         assert doubts(other, there) == []
     assert doubts(journal, there) == []

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -47,18 +47,6 @@ STORES: dict[str, Make] = {
     "sealed blocks": lambda folder: object_store(None, folder / "cache", seal=sealed()),
     "whole images far away": lambda folder: object_store(None, folder / "cache", "file"),
 }
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with Journal.open(
-        tmp_path / "journal.db",
-        create=True,
-        actor="a@b",
-        clock=lambda: datetime.now(UTC),
-        tool_version="0",
-    ) as opened:
-        yield opened
 
 
 def filled(store: SnapshotStore) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
 """What a manifest says beside the checksum is held against its event; right rewriting is none."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -47,18 +47,6 @@ STORES: dict[str, Make] = {
     "sealed blocks": in_sealed_blocks,
     "images as objects": whole_objects,
 }
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with Journal.open(
-        tmp_path / "journal.db",
-        create=True,
-        actor="a@b",
-        clock=lambda: datetime.now(UTC),
-        tool_version="0",
-    ) as journal:
-        yield journal
 
 
 def doubts(journal: Journal, store: SnapshotStore) -> list[str]:

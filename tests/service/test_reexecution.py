@@ -1,8 +1,6 @@
 """Claims about verdicts that no program of today would come to: older records, other versions."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +18,8 @@ from junmai_svc.storage.snapshots.store import FileStore
 
 
 @pytest.fixture
-def context(tmp_path: Path) -> Iterator[Context]:
-    with Journal.open(
-        tmp_path / "journal.db",
-        create=True,
-        actor="a@b",
-        clock=lambda: datetime.now(UTC),
-        tool_version="0",
-    ) as journal:
-        yield Context(journal, (FileStore(tmp_path / "backups"),))
+def context(journal: Journal, tmp_path: Path) -> Context:
+    return Context(journal, (FileStore(tmp_path / "backups"),))
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """Verifying two databases, or a snapshot: what can't be compared is told before it is tried."""
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,15 +18,8 @@ from junmai_svc.storage.snapshots.store import FileStore
 
 
 @pytest.fixture
-def context(tmp_path: Path) -> Iterator[Context]:
-    with Journal.open(
-        tmp_path / "journal.db",
-        create=True,
-        actor="a@b",
-        clock=lambda: datetime.now(UTC),
-        tool_version="0",
-    ) as journal:
-        yield Context(journal, (FileStore(tmp_path / "backups"),))
+def context(journal: Journal, tmp_path: Path) -> Context:
+    return Context(journal, (FileStore(tmp_path / "backups"),))
 
 
 def make(path: Path, encoding: str = "UTF-8", rows: int = 2) -> Path:
