@@ -53,7 +53,8 @@ Block = tuple[str, int]  # a pack and the number of a block in it
 class Mended:
     """What a repair came to: blocks by number, maps and packs by name.
 
-    `left` are damaged packs that could not be put aside, as somebody else or a lock needs them.
+    `quarantined` are the names there; `left` are damaged packs that could not be put aside, as
+    somebody else or a lock needs them.
     """
 
     saved: int
@@ -337,13 +338,24 @@ class Repair:
                 continue
             live = uses.live(name) if name in uses.packs else []
             good = [block for block in live if (name, block) not in self._lost]
-            place = f"{QUARANTINE}{name}"
-            moved = False
+            aside = None
             if not good and name not in pending:
                 with suppress(NotFoundError, RetainedError):
-                    moved = backend.rename(pack_object(name), place)
-            (quarantined if moved else left).append(name)
+                    aside = self._moved_aside(name)
+            quarantined += [aside] if aside else []
+            left += [] if aside else [name]
             let_go(backend, mark_object(self.owner, pack_object(name)))
-            if moved:
+            if aside:
                 let_go(backend, mark_object(NOBODY, pack_object(name)))
         return quarantined, left
+
+    def _moved_aside(self, pack: str) -> str | None:
+        """Move a pack to quarantine and return its name there.
+
+        It has one of its own where the pack was damaged before, or a move was interrupted that
+        can't be told from that: then two copies may be there.
+        """
+        for name in (pack, f"{pack}.{self.owner[:8]}"):
+            if self.images.backend.rename(pack_object(pack), f"{QUARANTINE}{name}"):
+                return name
+        return None

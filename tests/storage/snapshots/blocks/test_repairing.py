@@ -191,6 +191,23 @@ def test_a_damaged_pack_that_nothing_needs_goes_to_quarantine(
     assert done.quarantined == (small.rpartition("/")[2],)
 
 
+def test_a_pack_whose_name_is_taken_in_quarantine_goes_there_under_another(
+    machine: Machine, place: Place
+) -> None:
+    _large, small = packs(place)
+    name = small.rpartition("/")[2]
+    machine.drop(B)
+    machine.backend.put(f"{QUARANTINE}{name}", b"what was damaged then")
+    damage(machine, small, 20)
+    broken = place.objects[small].content
+    [aside] = repaired(machine).quarantined
+    assert place.objects[f"{QUARANTINE}{aside}"].content == broken
+    assert place.objects[f"{QUARANTINE}{name}"].content == b"what was damaged then"
+    assert small not in place.objects
+    again = repaired(machine)
+    assert (again.quarantined, again.left) == ((), ())
+
+
 @pytest.mark.parametrize("cached", [True, False])
 @pytest.mark.parametrize("how", ["gone", "damaged"])
 def test_maps_are_put_back_from_the_cache_or_made_anew_from_their_image(
