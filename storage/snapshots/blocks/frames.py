@@ -1,6 +1,6 @@
 """Frames: up to 256 blocks (1 MiB) compressed as one, the unit that is read and opened.
 
-A first image is compressed at zstd's level 3, increments at 9, which costs little for little data.
+A first image is compressed at zstd's level 3, increments at 11, which costs little for little data.
 Exactly 256 KiB would fall into zstd's class for smaller inputs; blocks one by one need a dictionary
 and come out no smaller.
 """
@@ -15,7 +15,7 @@ FRAME_BYTES = FRAME_BLOCKS * BLOCK_BYTES
 LARGEST_FRAME = FRAME_BYTES + 1024
 
 FIRST_LEVEL = 3
-INCREMENT_LEVEL = 9
+INCREMENT_LEVEL = 11
 
 
 def frames_of(blocks: int) -> int:
