@@ -149,15 +149,17 @@ class Backend(Protocol):
         """
         ...
 
-    def list(self, prefix: str = "") -> Iterator[Stat]:
-        """Yield the objects whose names begin with `prefix`, in the order of code points.
+    def list(self, *prefixes: str) -> Iterator[Stat]:
+        """Yield the objects whose names begin with one of these, in the order of code points.
 
-        An object that is put or deleted meanwhile may be among them or not; every other is, once.
-        A place that does not exist yet is empty, except that a bucket has to exist.
+        Without any, that is all. None begins with another one; several cost one look where there is
+        little between them. An object that is put or deleted meanwhile may be among them or not;
+        every other is, once. A place that does not exist yet is empty, except that a bucket has to
+        exist.
 
         Raises:
             NotFoundError: there is no such bucket.
-            IntegrityError: something hides what is under this prefix.
+            IntegrityError: something hides what is under a prefix.
         """
         ...
 

@@ -32,12 +32,20 @@ from junmai_svc.storage.backends.failures import translated
 from junmai_svc.storage.backends.names import check_name, check_prefix, is_name
 from junmai_svc.storage.backends.s3 import Connection
 from junmai_svc.storage.backends.s3_answers import ConditionError
+from junmai_svc.storage.backends.s3_objects import (
+    MARK,
+    is_held,
+    mark_of,
+    missing,
+    refuse_retained,
+    retained_until,
+    version_of,
+)
 from junmai_svc.storage.backends.uploads import AT_ONCE, send, size_of
 from junmai_svc.storage.errors import AccessDeniedError, IntegrityError, NotFoundError, UsageError
 from junmai_svc.storage.files import sync
 
 LONGEST_KEY = 1024  # bytes of UTF-8
-MARK = "junmai-put"  # metadata must be ASCII
 
 
 class BucketBackend:
@@ -89,7 +97,7 @@ class BucketBackend:
             send(self._connection, doing, content, target, condition, checked=checked)
         except (ConditionError, NotFoundError) as problem:
             found = self._head(key, doing)
-            if found is not None and _mark(found) == mark:
+            if found is not None and mark_of(found) == mark:
                 return True  # by an earlier attempt, whose answer was lost
             if found is None or not conditional or not isinstance(problem, ConditionError):
                 raise
@@ -136,24 +144,40 @@ class BucketBackend:
         doing = f"look at {name} in {self.url}"
         found = self._head(self._key(name), doing)
         if found is None:
-            raise _missing(name, self.url)
+            raise missing(name, self.url)
         return Stat(
             name,
             int(found["ContentLength"]),
             found["LastModified"].astimezone(UTC),
-            _version(found),
-            _retained(found),
-            _held(found),
+            version_of(found),
+            retained_until(found),
+            is_held(found),
         )
 
-    def list(self, prefix: str = "") -> Iterator[Stat]:
-        """Yield objects in the order in which the server lists them; see `Backend.list`."""
+    def list(self, *prefixes: str) -> Iterator[Stat]:
+        """Yield objects in the order in which the server lists them; see `Backend.list`.
+
+        Several prefixes are one range of names, from the first one on to behind the last one.
+        """
+        wanted = sorted(map(check_prefix, prefixes))
+        if len(wanted) < 2:  # noqa: PLR2004  # one, or all
+            yield from self._listed(Prefix=self._prefix + "".join(wanted))
+        elif self._options.under_markers:  # of versions there are too many between
+            for prefix in wanted:
+                yield from self._listed(Prefix=self._prefix + prefix)
+        else:
+            for found in self._listed(Prefix=self._prefix, StartAfter=self._prefix + wanted[0]):
+                if found.name.startswith((*wanted,)):
+                    yield found
+                elif found.name > wanted[-1]:
+                    return
+
+    def _listed(self, **where: str) -> Iterator[Stat]:
         doing = f"list the objects of {self.url}"
         hidden = self._options.under_markers
         operation = "list_object_versions" if hidden else "list_objects_v2"
-        whole = self._prefix + check_prefix(prefix)
         last = ""
-        for page in self._connection.pages(operation, doing, Prefix=whole):
+        for page in self._connection.pages(operation, doing, **where):
             for found in page.get("Versions" if hidden else "Contents", ()):
                 name = found["Key"].removeprefix(self._prefix)
                 # Of several versions the newest comes first.
@@ -178,13 +202,13 @@ class BucketBackend:
             found = self._head(key, doing)
             if found is None:
                 return
-            if _version(found) is None:
+            if version_of(found) is None:
                 self._connection.call("delete_object", doing, Key=key)
                 return
         versions, markers = self._versions(key, doing)
         if not despite_retention:
             for version in versions:
-                _refuse_retained(name, self.url, self._head(key, doing, version))
+                refuse_retained(name, self.url, self._head(key, doing, version))
         for version in (*reversed(versions), *markers):
             self._connection.call("delete_object", doing, Key=key, VersionId=version)
 
@@ -198,11 +222,11 @@ class BucketBackend:
         else:
             found = self._head(old, doing)
             if found is None:
-                raise _missing(source, self.url)
+                raise missing(source, self.url)
             # The mark goes with a copy: this one is from a rename that was interrupted here.
-            if not _mark(found) or _mark(found) != _mark(there):
+            if not mark_of(found) or mark_of(found) != mark_of(there):
                 return False
-            version = _version(found)
+            version = version_of(found)
         self._remove_renamed(old, version, doing)
         return True
 
@@ -220,15 +244,15 @@ class BucketBackend:
         before = self._head(new, doing)
         keeps = False
         try:
-            _refuse_retained(target, self.url, before)
+            refuse_retained(target, self.url, before)
         except RetainedError:
             if not (despite_retention and self._seen.versioning):
                 raise
             keeps = True
         version = self._copy(old, new, doing, retain_until)
         # What is not locked would be kept underneath for nothing.
-        if before is not None and _version(before) is not None and not keeps:
-            self._connection.call("delete_object", doing, Key=new, VersionId=_version(before))
+        if before is not None and version_of(before) is not None and not keeps:
+            self._connection.call("delete_object", doing, Key=new, VersionId=version_of(before))
         self._remove_renamed(old, version, doing)
 
     def retain(self, name: str, until: datetime, *, enough: datetime) -> datetime:
@@ -240,13 +264,13 @@ class BucketBackend:
         key = self._key(name)
         found = self._head(key, doing)
         if found is None:
-            raise _missing(name, self.url)
-        before = _retained(found)
+            raise missing(name, self.url)
+        before = retained_until(found)
         if before is not None and before >= enough:
             return before
         mode = found.get("ObjectLockMode") or self._options.lock_mode
         retention = {"Mode": mode, "RetainUntilDate": until}
-        version = _version(found)
+        version = version_of(found)
         which = {"Key": key, "VersionId": version} if version else {"Key": key}
         self._connection.call("put_object_retention", doing, Retention=retention, **which)
         return until
@@ -354,42 +378,3 @@ class BucketBackend:
         except AccessDeniedError:
             # Locked by the bucket's own rule. Hiding is enough: it lives on under its new name.
             self._connection.call("delete_object", doing, Key=key)
-
-
-def _version(found: dict[str, Any]) -> str | None:
-    version = found.get("VersionId")
-    return None if version in (None, "", "null") else str(version)
-
-
-def _mark(found: dict[str, Any]) -> str | None:
-    mark: str | None = found.get("Metadata", {}).get(MARK)
-    return mark
-
-
-def _held(found: dict[str, Any]) -> bool:
-    return bool(found.get("ObjectLockLegalHoldStatus") == "ON")
-
-
-def _retained(found: dict[str, Any]) -> datetime | None:
-    until: datetime | None = found.get("ObjectLockRetainUntilDate")
-    return until.astimezone(UTC) if until else None
-
-
-def _refuse_retained(name: str, url: str, found: dict[str, Any] | None) -> None:
-    if found is None:  # gone meanwhile
-        return
-    until = _retained(found)
-    if _held(found):
-        raise RetainedError(
-            f"{name} in {url} is under a legal hold", "Whoever placed it can lift it.", None
-        )
-    if until is not None and until > datetime.now(UTC):
-        raise RetainedError(
-            f"{name} in {url} is locked until {until:%Y-%m-%d %H:%M:%S} UTC",
-            "Delete it after that time.",
-            until,
-        )
-
-
-def _missing(name: str, url: str) -> NotFoundError:
-    return NotFoundError(f"{name} is not in {url}", "Check the store's address.")

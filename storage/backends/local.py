@@ -150,7 +150,7 @@ class LocalBackend:
         with translated(f"look at {name} in {self.url}"):
             return _stat(name, self._existing(name)[1])
 
-    def list(self, prefix: str = "") -> Iterator[Stat]:
+    def list(self, *prefixes: str) -> Iterator[Stat]:
         """Yield objects in order, holding one folder's names at a time; see `Backend.list`.
 
         A link hides what should be there, so it is listed by its name, and whoever reads it is
@@ -159,13 +159,14 @@ class LocalBackend:
         Raises:
             IntegrityError: the prefix leads through a link.
         """
-        parts = check_prefix(prefix).split("/")[:-1]
-        with translated(f"list the objects of {self.url}"):
-            folder = self.folder.joinpath(*map(to_file_name, parts))
-            if self._linked(folder):
-                raise self._link("/".join(parts))
-            names = "".join(f"{part}/" for part in parts)
-            yield from _walk(folder, names, prefix)
+        for prefix in sorted(prefixes or [""]):
+            parts = check_prefix(prefix).split("/")[:-1]
+            with translated(f"list the objects of {self.url}"):
+                folder = self.folder.joinpath(*map(to_file_name, parts))
+                if self._linked(folder):
+                    raise self._link("/".join(parts))
+                names = "".join(f"{part}/" for part in parts)
+                yield from _walk(folder, names, prefix)
 
     def delete(self, name: str, *, despite_retention: bool = False) -> None:
         """Remove an object durably; see `Backend.delete`. Folders stay, as somebody may put."""

@@ -19,4 +19,6 @@ def figures(folder: Path) -> Iterator[Figure]:
     found = counted.backups(folder)
     for what, aim in AIMS.items():
         yield at_most(f"S3, {what}: requests for the snapshot", found[what].store, aim)
-        yield at_most(f"S3, {what}: requests for the journal", found[what].journal, JOURNAL)
+        yield at_most(f"S3, {what}: to publish the journal", found[what].publishing, JOURNAL)
+    looks = str(found[counted.CHANGED].looks)
+    yield Figure("S3: looks at the journal before anything is recorded", looks, "", None)

@@ -266,14 +266,15 @@ class MemoryBackend:
             version = held.version if self.place.honours.versioning else None
             return Stat(name, len(held.content), held.modified, version, held.retain_until)
 
-    def list(self, prefix: str = "") -> Iterator[Stat]:
-        """See `Backend.list`."""
-        check_prefix(prefix)
-        with self._step("list", prefix):
-            shown = sorted(self.place.listed().items())
-        for name, held in shown:
-            if name.startswith(prefix):
-                yield Stat(name, len(held.content), held.modified)
+    def list(self, *prefixes: str) -> Iterator[Stat]:
+        """See `Backend.list`; each prefix is a step of its own, as a page is."""
+        for prefix in sorted(prefixes or [""]):
+            check_prefix(prefix)
+            with self._step("list", prefix):
+                shown = sorted(self.place.listed().items())
+            for name, held in shown:
+                if name.startswith(prefix):
+                    yield Stat(name, len(held.content), held.modified)
 
     def delete(self, name: str, *, despite_retention: bool = False) -> None:
         """See `Backend.delete`."""

@@ -245,6 +245,15 @@ def test_odd_names_are_held_and_listed_in_the_order_of_code_points(backend: Back
     assert names(backend) == []
 
 
+def test_several_prefixes_are_listed_as_one_in_order(backend: Backend) -> None:
+    own = ["maps/a", "maps/b/c", "packs/00/x", "packs/ff/y"]
+    for name in [*own, "journal/z", "maps.old/a", "notes/n", "packs0", "snapshots/s", "zz"]:
+        backend.put(name, b"")
+    assert [found.name for found in backend.list("packs/", "maps/")] == own
+    assert [found.name for found in backend.list("packs/", "nothing/")] == own[2:]
+    assert [*backend.list("nothing/", "neither/")] == []
+
+
 def test_names_that_lead_elsewhere_are_refused(backend: Backend, tmp_path: Path) -> None:
     backend.put("good", b"")
     asked: list[Callable[[str], object]] = [

@@ -2,11 +2,12 @@
 
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.contracts import s3_server
-from tests.contracts.faulty_server import Plan, in_front_of
+from tests.contracts.faulty_server import Plan, Request, in_front_of
 from tests.harness.databases import change, make_oldest
 from tests.harness.program import Program
 
@@ -15,10 +16,11 @@ FIRST, UNCHANGED, CHANGED = "first", "unchanged", "one pack"
 
 @dataclass(frozen=True)
 class Requests:
-    """Requests for the snapshot, and those that publish the journal."""
+    """Requests for the snapshot, and for the journal: before anything is recorded, to publish."""
 
     store: int
-    journal: int
+    looks: int
+    publishing: int
 
 
 def backups(folder: Path) -> dict[str, Requests]:
@@ -41,10 +43,14 @@ def backups(folder: Path) -> dict[str, Requests]:
             with in_front_of(server, plan) as url:
                 store = ("--store", address, "--endpoint-url", url)
                 program("backup", "--source", source, *store, env=environment)
-            journal = sum(
-                "/journal/" in f"{each.path}/".replace("%2F", "/") for each in plan.requests
-            )
-            found[what] = Requests(len(plan.requests) - journal, journal)
+            found[what] = _requests(plan.requests)
     program.close()
     shutil.rmtree(folder / "cache", ignore_errors=True)
     return found
+
+
+def _requests(made: Sequence[Request]) -> Requests:
+    of_journal = ["/journal/" in each.path.replace("%2F", "/") for each in made]
+    first_change = [each.method for each in made].index("PUT")
+    looks = sum(of_journal[:first_change])
+    return Requests(of_journal.count(False), looks, sum(of_journal) - looks)

@@ -121,7 +121,7 @@ def switch_map(
 
 def _require_safe(backend: Backend, needed: Needed) -> None:
     marked = marked_in(backend)
-    there = {each.name: each.size for kind in (PACKS, MAPS) for each in backend.list(kind)}
+    there = {each.name: each.size for each in backend.list(MAPS, PACKS)}
     for name, size in needed.items():
         if name in marked or name not in there or size not in {None, there[name]}:
             raise ConflictError

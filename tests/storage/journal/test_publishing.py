@@ -41,10 +41,10 @@ class Counting(LocalBackend):
         self.asked.append("get")
         return super().get(name, limit)
 
-    def list(self, prefix: str = "") -> Iterator[Stat]:
+    def list(self, *prefixes: str) -> Iterator[Stat]:
         """Count and list."""
         self.asked.append("list")
-        return super().list(prefix)
+        return super().list(*prefixes)
 
 
 def files(folder: Path) -> dict[str, bytes]:
