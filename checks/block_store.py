@@ -23,7 +23,7 @@ from junmai_svc.storage.snapshots.base import SnapshotStore
 from junmai_svc.storage.snapshots.blocks.digesting import BLOCK_BYTES
 from junmai_svc.storage.snapshots.blocks.examining import Damage, examine_pack, ranges_hit
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
-from junmai_svc.storage.snapshots.blocks.maps import ImageMap
+from junmai_svc.storage.snapshots.blocks.maps import ImageMap, MapReader
 from junmai_svc.storage.snapshots.blocks.packs import MOST_BLOCKS, Footer, PackRef, read_footer
 from junmai_svc.storage.snapshots.blocks.places import PACKS, map_object, pack_object
 from junmai_svc.storage.snapshots.blocks.proving import Digests
@@ -35,6 +35,8 @@ FETCHES = 4
 # Of whole packs, 16 MiB each: more than two threads only wait for each other between two hashes.
 READS = 2
 EVERY_BLOCK = range(MOST_BLOCKS)
+# Of the maps that are kept: 8 MiB.
+MOST_RUNS = 700_000
 _PACK = re.compile(r"[0-9a-f]{64}")
 
 
@@ -44,6 +46,7 @@ class Structure:
 
     `needed` are the packs that maps name, each as it is named, `users` the maps that name them;
     `stored` are the packs that there are, with their sizes; `foreign` is what lies among them.
+    `read` are maps by name, as many as take little memory.
     """
 
     manifests: dict[str, Manifest] = field(default_factory=dict)
@@ -54,6 +57,14 @@ class Structure:
     users: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     stored: dict[str, int] = field(default_factory=dict)
     foreign: list[str] = field(default_factory=list)
+    read: dict[str, ImageMap] = field(default_factory=dict)
+    room: int = MOST_RUNS
+
+    def keep(self, image_map: ImageMap) -> None:
+        """Keep a map that was read, where there is room."""
+        if len(image_map.runs) <= self.room:
+            self.room -= len(image_map.runs)
+            self.read[image_map.name] = image_map
 
 
 def look(images: BlockImages) -> Structure:
@@ -62,7 +73,7 @@ def look(images: BlockImages) -> Structure:
     Raises:
         JunmaiError: the store can't be listed or read.
     """
-    found = Structure()
+    found, maps = Structure(), images.maps()
     with ThreadPoolExecutor(FETCHES) as pool:
         names = [name for name, _ in images.manifests()]
         for name, manifest in zip(
@@ -74,7 +85,7 @@ def look(images: BlockImages) -> Structure:
                 found.manifests[name] = manifest
                 found.maps[manifest.map].append(name)
         for name, outcome in zip(
-            found.maps, pool.map(lambda n: _map(images, n, found), found.maps), strict=True
+            found.maps, pool.map(lambda n: _map(maps, n, found), found.maps), strict=True
         ):
             if isinstance(outcome, JunmaiError):
                 found.bad_maps[name] = outcome
@@ -239,10 +250,10 @@ def require_map_of(manifest: Manifest, image_map: ImageMap) -> None:
         )
 
 
-def _map(images: BlockImages, name: str, found: Structure) -> _Read | JunmaiError:
+def _map(maps: MapReader, name: str, found: Structure) -> _Read | JunmaiError:
     """What a map needs; it is bad itself only where no manifest tells of its image."""
     try:
-        image_map = images.map(name)
+        image_map = maps.read(name)
     except IntegrityError as problem:
         return problem
     false: dict[str, JunmaiError] = {}
@@ -254,12 +265,14 @@ def _map(images: BlockImages, name: str, found: Structure) -> _Read | JunmaiErro
             require_map_of(manifest, image_map)
         except IntegrityError as problem:
             false[manifest.name] = problem
+    found.keep(image_map)
     return _Read(image_map.packs, false)
 
 
 def _hits(images: BlockImages, structure: Structure, damage: Damage) -> Iterator[Hit]:
+    maps = images.maps()
     for name in sorted(structure.users.get(damage.pack, ())):
-        ranges = byte_ranges(images.map(name), damage)
+        ranges = byte_ranges(maps.read(name), damage)
         for snapshot in structure.maps[name]:
             if ranges:
                 yield Hit(snapshot, structure.manifests[snapshot].original_path, ranges)

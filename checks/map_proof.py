@@ -35,15 +35,16 @@ def prove_maps(
     proven: set[str] = set()
     wrong: dict[str, IntegrityError] = {}
     bad = {damage.pack: damage for damage in damages}
+    maps = images.maps()
 
     def read(name: str) -> ImageMap | None:
         try:
-            return images.map(name)
+            return structure.read.get(name) or maps.read(name)
         except IntegrityError:
             return None  # named as damaged, or deleted meanwhile
 
     with ThreadPoolExecutor(FETCHES) as pool:
-        wanted = sorted(names)
+        wanted = [name for name in structure.maps if name in names]
         for at in range(0, len(wanted), FETCHES):
             for image_map in pool.map(read, wanted[at : at + FETCHES]):
                 if image_map is None:

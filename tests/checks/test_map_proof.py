@@ -6,7 +6,7 @@ import pytest
 from tests.contracts.memory import LIKE_S3, Place
 from tests.storage.snapshots.blocks.machines import Machine, image_of, name_of
 
-from junmai_svc.checks.block_store import examine_packs, look
+from junmai_svc.checks.block_store import Structure, examine_packs, look
 from junmai_svc.checks.map_proof import prove_maps
 from junmai_svc.storage.snapshots.blocks.maps import encode_map
 from junmai_svc.storage.snapshots.blocks.places import PACKS, map_object
@@ -28,9 +28,11 @@ def map_of(machine: Machine, snapshot: str) -> str:
     return machine.store.find(snapshot).manifest.map
 
 
-def proven(machine: Machine) -> tuple[set[str], set[str]]:
+def proven(machine: Machine, *, kept: bool = True) -> tuple[set[str], set[str]]:
     """The maps that give their images, and those that give others."""
     structure = look(machine.images)
+    if not kept:
+        structure.read.clear()
     with Digests() as digests:
         damages = examine_packs(machine.images, structure, structure.stored, None, digests)
         good, wrong = prove_maps(machine.images, structure, structure.maps, damages, digests)
@@ -42,8 +44,19 @@ def largest_pack(machine: Machine) -> str:
     return max(listed, key=lambda each: each.size).name
 
 
-def test_good_maps_are_proven(machine: Machine) -> None:
-    assert proven(machine) == ({map_of(machine, A), map_of(machine, B)}, set())
+@pytest.mark.parametrize("kept", [True, False])
+def test_good_maps_are_proven(machine: Machine, *, kept: bool) -> None:
+    assert proven(machine, kept=kept) == ({map_of(machine, A), map_of(machine, B)}, set())
+
+
+def test_maps_are_kept_from_a_look_while_there_is_room(machine: Machine) -> None:
+    structure = look(machine.images)
+    assert structure.read == {n: machine.images.map(n) for n in structure.maps}
+    first = structure.read[map_of(machine, A)]
+    small = Structure(room=len(first.runs))
+    small.keep(first)
+    small.keep(structure.read[map_of(machine, B)])
+    assert [*small.read] == [first.name]
 
 
 @pytest.mark.parametrize("snapshot", [A, B])

@@ -78,21 +78,43 @@ def encode_map(image_map: ImageMap, base: ImageMap | None, seal: Seal) -> tuple[
 
 
 def read_map(name: str, get_map: Callable[[str], bytes], seal: Seal) -> ImageMap:
-    """Return the map of that name, and read the one it builds on where there is one.
+    """Return the map of that name, and read the one it builds on; see `MapReader.read`."""
+    return MapReader(get_map, seal).read(name)
 
-    `get_map` returns the bytes stored under a map's name, at most `LARGEST_MAP` of them.
 
-    Raises:
-        IntegrityError: one of the two is damaged, or they don't fit together.
-        JunmaiError: whatever `get_map` raises.
+class MapReader:
+    """Reads one map after the other; several threads may.
+
+    `get_map` returns the bytes stored under a map's name, at most `LARGEST_MAP` of them. The last
+    one that another built on is kept, opened: of neighbours most build on the same.
     """
-    stored = decode(get_map(name), name, seal)
-    base = StoredMap("", "", 0, "", (), Runs())
-    if stored.base:
-        base = decode(get_map(stored.base), stored.base, seal)
-        if base.base:
-            raise refused(name, f"it builds on {stored.base}, which is not whole")
-    return _resolved(stored, base, name)
+
+    def __init__(self, get_map: Callable[[str], bytes], seal: Seal) -> None:
+        self._get_map = get_map
+        self._seal = seal
+        self._kept: tuple[str, StoredMap] | None = None
+
+    def read(self, name: str) -> ImageMap:
+        """Return the map of that name, and read the one that it builds on where there is one.
+
+        Raises:
+            IntegrityError: one of the two is damaged, or they don't fit together.
+            JunmaiError: whatever `get_map` raises.
+        """
+        stored = self._decoded(name)
+        base = StoredMap("", "", 0, "", (), Runs())
+        if stored.base:
+            base = self._decoded(stored.base)
+            if base.base:
+                raise refused(name, f"it builds on {stored.base}, which is not whole")
+            self._kept = stored.base, base
+        return _resolved(stored, base, name)
+
+    def _decoded(self, name: str) -> StoredMap:
+        kept = self._kept
+        if kept is not None and kept[0] == name:
+            return kept[1]
+        return decode(self._get_map(name), name, self._seal)
 
 
 def _whole(image_map: ImageMap) -> StoredMap:
@@ -123,6 +145,11 @@ def _changes(image_map: ImageMap, base: ImageMap) -> StoredMap:
 
 
 def _resolved(stored: StoredMap, base: StoredMap, name: str) -> ImageMap:
+    own = name, stored.image, stored.digest, stored.size
+    if not stored.base:
+        runs = stored.runs
+        from_zero = array("I", (number - 1 for number in runs.packs))
+        return ImageMap(*own, stored.packs, Runs(from_zero, runs.firsts, runs.lengths))
     packs, runs, before = PackList(), Runs(), RunReader(base.runs)
     for number, first, length in stored.runs:
         old = before.take(length)
@@ -136,4 +163,4 @@ def _resolved(stored: StoredMap, base: StoredMap, name: str) -> ImageMap:
     settled = packs.settled()
     if not {*settled} >= {*stored.packs}:
         raise refused(name, f"{stored.base} says otherwise of a pack")
-    return ImageMap(name, stored.image, stored.digest, stored.size, settled, runs, stored.base)
+    return ImageMap(*own, settled, runs, stored.base)

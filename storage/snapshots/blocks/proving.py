@@ -6,7 +6,8 @@ what is restored is the image.
 """
 
 from hashlib import sha256
-from tempfile import SpooledTemporaryFile
+from mmap import ACCESS_READ, mmap
+from tempfile import TemporaryFile
 from threading import Lock
 from typing import Self
 
@@ -16,15 +17,12 @@ from junmai_svc.storage.snapshots.blocks.maps import ImageMap
 from junmai_svc.storage.snapshots.blocks.packs import Footer, ReadRange, read_footer
 from junmai_svc.storage.snapshots.blocks.sealing import Seal
 
-# The digests of a gigabyte have 8 MiB; what is more goes into a file.
-IN_MEMORY = 32 << 20
-
 
 class Digests:
-    """The digests of the blocks of many packs; several threads may add to it."""
+    """The digests of the blocks of many packs, in a file; several threads may add to it."""
 
     def __init__(self) -> None:
-        self._file = SpooledTemporaryFile[bytes](max_size=IN_MEMORY)  # closed by us
+        self._file = TemporaryFile()  # noqa: SIM115  # closed by us
         self._starts: dict[str, int] = {}
         self._end = 0
         self._lock = Lock()
@@ -58,10 +56,15 @@ class Digests:
         """
         starts = [self._starts[pack.name] for pack in image_map.packs]
         whole = sha256()
+        if not starts:
+            return whole.hexdigest()
         with self._lock:
-            for number, first, length in image_map.runs:
-                self._file.seek(starts[number] + first * DIGEST_BYTES)
-                whole.update(self._file.read(length * DIGEST_BYTES))
+            self._file.flush()
+            # The system can take mapped memory back, and a run costs a third of what reading does.
+            with mmap(self._file.fileno(), 0, access=ACCESS_READ) as file, memoryview(file) as all_:
+                for number, first, length in image_map.runs:
+                    start = starts[number] + first * DIGEST_BYTES
+                    whole.update(all_[start : start + length * DIGEST_BYTES])
         return whole.hexdigest()
 
 

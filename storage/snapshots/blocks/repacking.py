@@ -26,7 +26,7 @@ from junmai_svc.storage.snapshots.blocks.distrusting import distrusted_packs
 from junmai_svc.storage.snapshots.blocks.fetching import fetch_frames
 from junmai_svc.storage.snapshots.blocks.frames import FRAME_BLOCKS
 from junmai_svc.storage.snapshots.blocks.map_format import LARGEST_MAP
-from junmai_svc.storage.snapshots.blocks.maps import ImageMap, encode_map, read_map
+from junmai_svc.storage.snapshots.blocks.maps import ImageMap, MapReader, encode_map
 from junmai_svc.storage.snapshots.blocks.packing import Packing
 from junmai_svc.storage.snapshots.blocks.packs import Pack, PackRef, ReadRange
 from junmai_svc.storage.snapshots.blocks.places import map_object, pack_object, packs_in
@@ -236,18 +236,21 @@ def repack(backend: Backend, seal: Seal, owner: str, retain_until: datetime | No
 
 
 class Maps:
-    """The maps that a survey found, read one at a time; the one that others build on is kept."""
+    """The maps that a survey found, read one at a time."""
 
     def __init__(self, backend: Backend, seal: Seal, found: Survey) -> None:
         self._backend = backend
-        self._seal = seal
         self._found = found
-        self._bases: dict[str, bytes] = {}
+        self._reader = MapReader(self._get, seal)
 
     def names(self) -> list[str]:
-        """Return the names of those that there are; a pending manifest's may be gone again."""
-        found = self._found
-        return sorted(n for n in found.maps if n not in found.waiting or found.maps[n].packs)
+        """Return the names of those that there are, those that build on the same one together.
+
+        A pending manifest's may be gone again.
+        """
+        maps, waiting = self._found.maps, self._found.waiting
+        there = (name for name in maps if name not in waiting or maps[name].packs)
+        return sorted(there, key=lambda name: (maps[name].base or name, name))
 
     def naming(self, packs: Container[str]) -> list[str]:
         """Return the names of the maps that name one of these packs themselves."""
@@ -261,20 +264,15 @@ class Maps:
             IntegrityError: it is damaged or gone.
             JunmaiError: the store can't be read.
         """
-        return read_map(name, self._get, self._seal)
+        return self._reader.read(name)
 
     def _get(self, name: str) -> bytes:
-        if name in self._bases:
-            return self._bases[name]
         try:
-            content = self._backend.get(map_object(name), LARGEST_MAP)
+            return self._backend.get(map_object(name), LARGEST_MAP)
         except NotFoundError as error:
             raise IntegrityError(
                 f"Map {name} in {self._backend.url} is gone", "Check the store."
             ) from error
-        if any(leads.base == name for leads in self._found.maps.values()):
-            self._bases = {name: content}
-        return content
 
 
 def read_blocks(
