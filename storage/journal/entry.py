@@ -135,10 +135,10 @@ def encode(
     event_id: str,
     position: int,
     version: int,
-    time: datetime,
+    time: str,
     actor: str,
 ) -> bytes:
-    """Return the entry of an event: equal arguments give equal bytes.
+    """Return the entry of an event: equal arguments give equal bytes; `time` is a `time_text`.
 
     Raises:
         UsageError: the data is no JSON object, holds a float or an integer beyond 2**53 - 1, or the
@@ -152,7 +152,7 @@ def encode(
         "source": source_of(journal_id),
         "type": new.type,
         "subject": new.stream,
-        "time": time_text(time),
+        "time": time,
         "datacontenttype": "application/json",
         "position": position,
         "streamversion": version,

@@ -96,14 +96,24 @@ def translated(doing: str, path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (sqlite3.Error, peewee.PeeweeException) as error:
-        cause = cause_of(error, sqlite3.Error, peewee.PeeweeException)
-        # An error without a name is not SQLite's but a mistake in the call: a bug, as it is.
-        if cause is None or not hasattr(cause, "sqlite_errorname"):
+    except (sqlite3.Error, peewee.PeeweeException, OSError) as error:
+        problem = told(error, doing, path)
+        if problem is None:
             raise
-        raise from_sqlite(cause, doing, path) from error
-    except OSError as error:
-        raise from_os(error, doing, path) from error
+        raise problem from error
+
+
+def told(error: BaseException, doing: str, path: Path) -> ToldError | None:
+    """Return what to raise for an exception; None where it is to be raised as it is."""
+    if isinstance(error, OSError):
+        return from_os(error, doing, path)
+    if not isinstance(error, sqlite3.Error | peewee.PeeweeException):
+        return None
+    cause = cause_of(error, sqlite3.Error, peewee.PeeweeException)
+    # An error without a name is not SQLite's but a mistake in the call: a bug, as it is.
+    if cause is None or not hasattr(cause, "sqlite_errorname"):
+        return None
+    return from_sqlite(cause, doing, path)
 
 
 def from_sqlite(error: sqlite3.Error, doing: str, path: Path) -> ToldError:

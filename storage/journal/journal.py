@@ -30,6 +30,7 @@ from junmai_svc.storage.journal.keys import VerifierKey
 from junmai_svc.storage.journal.opening import open_database, recognised
 from junmai_svc.storage.journal.projected import Projected
 from junmai_svc.storage.journal.reading import PAGE, Head, Reader, journal_id_of
+from junmai_svc.storage.journal.transaction import Transaction
 from junmai_svc.storage.journal.uuid7 import uuid7
 
 BUSY_SECONDS = 30.0
@@ -193,7 +194,7 @@ class Journal:
                 written.
         """
         wanted = list(new)
-        with self._using("append to"), self._database.atomic():
+        with Transaction(self._lock, self._database, "append to", self.path):
             return self._append_all(wanted)
 
     def read(self, stream: str | None = None, *, after: int | None = None) -> Iterator[Event]:
@@ -327,7 +328,8 @@ class Journal:
         if stored is None:
             return None
         # The bytes the new event would have had in the stored one's place: equal or a conflict.
-        again = self._encoded(new, stored.id, stored.position, stored.version, stored.time)
+        time = entry.time_text(stored.time)
+        again = self._encoded(new, stored.id, stored.position, stored.version, time)
         if again != stored.entry:
             raise JournalConflictError(
                 f"The event {new.id} is recorded already, with other content, at position"
@@ -349,7 +351,8 @@ class Journal:
             )
         events.require_next(new.stream, last.type if last else None, new.type)
         event_id = uuid7() if new.id is None else events.require_uuid(new.id, "An event")
-        written = self._encoded(new, event_id, position, version + 1, self._clock())
+        time = entry.time_text(self._clock())
+        written = self._encoded(new, event_id, position, version + 1, time)
         event = entry.decode(written, journal_id=self.journal_id, path=self.path, position=position)
         self._insert_event(
             position,
@@ -357,14 +360,14 @@ class Journal:
             event.stream,
             event.version,
             event.type,
-            entry.time_text(event.time),
+            time,
             written,
             event.leaf_hash,
         )
         return event
 
     def _encoded(
-        self, new: NewEvent, event_id: str, position: int, version: int, time: datetime
+        self, new: NewEvent, event_id: str, position: int, version: int, time: str
     ) -> bytes:
         return entry.encode(
             new,

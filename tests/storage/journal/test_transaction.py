@@ -1,0 +1,86 @@
+"""Claims about the transactions in which events are appended: all of one, and the lock is free."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+
+import peewee
+import pytest
+
+from junmai_svc.storage.errors import JournalConflictError, StorageUnavailableError
+from junmai_svc.storage.journal.entry import NewEvent
+from junmai_svc.storage.journal.events import event_type, stream_name
+from junmai_svc.storage.journal.journal import Journal
+from junmai_svc.storage.journal.transaction import Transaction
+from junmai_svc.storage.journal.uuid7 import uuid7
+
+RUN = uuid7()
+STREAM = stream_name("migration", RUN)
+REQUESTED = NewEvent(STREAM, event_type("migration", "requested"), {}, RUN)
+PLANNED = NewEvent(STREAM, event_type("migration", "planned"), {}, RUN)
+WRONG = NewEvent(STREAM, PLANNED.type, {}, RUN, expected_version=7)
+
+
+def types(journal: Journal) -> list[str]:
+    return [event.type for event in journal.read(STREAM)]
+
+
+def appended_elsewhere(journal: Journal) -> bool:
+    """Whether another thread can append, which it can't while this one has the lock."""
+    other = Thread(target=lambda: journal.append_all([PLANNED]), daemon=True)
+    before = len(types(journal))
+    other.start()
+    other.join(10)
+    return len(types(journal)) == before + 1
+
+
+def test_what_fails_takes_back_all_of_its_step_and_frees_the_lock(journal: Journal) -> None:
+    journal.append_all([REQUESTED])
+    with pytest.raises(JournalConflictError):
+        journal.append_all([PLANNED, WRONG])
+    assert types(journal) == [REQUESTED.type]
+    assert appended_elsewhere(journal)
+
+
+def test_within_another_one_only_the_part_that_failed_is_taken_back(journal: Journal) -> None:
+    with journal.within("append to", writing=True):
+        journal.append_all([REQUESTED])
+        with pytest.raises(JournalConflictError):
+            journal.append_all([PLANNED, WRONG])
+        journal.append_all([PLANNED])
+    assert types(journal) == [REQUESTED.type, PLANNED.type]
+    assert appended_elsewhere(journal)
+
+
+def test_a_commit_that_fails_is_told_and_takes_all_back(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.append_all([REQUESTED])
+    execute = Transaction._execute
+
+    def failing(self: Transaction, statement: str) -> None:
+        if statement == "COMMIT":
+            problem = sqlite3.OperationalError("disk I/O error")
+            problem.sqlite_errorname, problem.sqlite_errorcode = "SQLITE_IOERR_FSYNC", 1034
+            raise problem
+        execute(self, statement)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Transaction, "_execute", failing)
+        with pytest.raises(StorageUnavailableError, match="Can't append to the journal"):
+            journal.append_all([PLANNED])
+    assert types(journal) == [REQUESTED.type]
+    assert appended_elsewhere(journal)
+
+
+def test_a_closed_journal_is_not_opened_again_to_append(
+    opened: Callable[..., Journal], path: Path
+) -> None:
+    journal = opened()
+    journal.append_all([REQUESTED])
+    journal.close()
+    for _again in range(2):  # the lock is free each time
+        with pytest.raises(peewee.InterfaceError):
+            journal.append_all([PLANNED])
+    assert not path.with_name(f"{path.name}-wal").exists()
