@@ -168,7 +168,8 @@ def require_next(stream: str, previous: str | None, type_: str) -> None:
         UsageError: the type is unknown, of another category, or does not begin a new stream.
         JournalConflictError: the stream is ended, or has been begun by somebody else.
     """
-    category, _ = split_stream(stream)
+    # A stream that has an event has a good name.
+    category = split_stream(stream)[0] if previous is None else stream.partition("/")[0]
     kind = CATALOGUE.get(type_)
     if kind is None or kind.category != category:
         raise UsageError(

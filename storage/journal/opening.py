@@ -29,7 +29,7 @@ _MARKS = """
            (SELECT count(*) FROM sqlite_schema)"""
 # FULL is the promise itself: NORMAL would let a power cut take back events that were acknowledged.
 # On macOS only F_FULLFSYNC reaches the disk; elsewhere the two fullfsync lines mean nothing.
-_PRAGMAS = {
+PRAGMAS = {
     "synchronous": "FULL",
     "fullfsync": 1,
     "checkpoint_fullfsync": 1,
@@ -60,7 +60,7 @@ def open_database(
         raise NotFoundError(f"There is no journal in {path}", _NO_JOURNAL_HINT)
     database = peewee.SqliteDatabase(
         _uri(path, "rw" if exists else "rwc"),
-        pragmas=_PRAGMAS,
+        pragmas=PRAGMAS,
         lock_type="IMMEDIATE",
         timeout=busy_seconds,
         uri=True,

@@ -6,8 +6,9 @@ entry. An event of a version that has no upcaster is left as it is.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from junmai_svc.storage.journal.entry import Event
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from junmai_svc.storage.journal.events import event_type, stream_name
 from junmai_svc.storage.journal.journal import Journal
+from junmai_svc.storage.journal.opening import PRAGMAS
 from junmai_svc.storage.journal.uuid7 import uuid7
 
 ENTRY = b"x" * 600  # as long as an entry of the journal
@@ -49,7 +50,8 @@ def bare(folder: Path) -> Iterator[Append]:
     """Rows of the same size in a table of the same form, each a transaction."""
     with closing(sqlite3.connect(folder / "bare.db", isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
+        for name, value in PRAGMAS.items():
+            database.execute(f"PRAGMA {name} = {value}")
         database.execute(TABLE)
         yield lambda number: database.execute(
             "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

@@ -1,8 +1,7 @@
 """Events of earlier versions are raised on reading, version by version; what is stored stays."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from tests.harness.published import Scene
 
 from junmai_svc.storage.journal.entry import Event
