@@ -39,7 +39,9 @@ class Hit:
 
 @dataclass(frozen=True)
 class StoreFinding:
-    """One damaged or missing thing: `what` is manifest, map, pack or image, `name` its object's.
+    """One damaged or missing thing: `what` is manifest, map, pack, image or description.
+
+    `name` is its object's.
 
     `hits` are the snapshots that it concerns; none where nothing needs it.
     """

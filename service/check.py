@@ -16,6 +16,7 @@ from junmai_svc.checks.block_store import (
     look,
 )
 from junmai_svc.checks.map_proof import prove_maps
+from junmai_svc.checks.store_description import with_description
 from junmai_svc.checks.store_report import StoreFinding, StoreReport
 from junmai_svc.checks.whole_store import check_images, unlisted, unusable
 from junmai_svc.service.context import Context
@@ -29,7 +30,9 @@ from junmai_svc.storage.snapshots.blocks.examining import Damage
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
 from junmai_svc.storage.snapshots.blocks.places import map_object, pack_object
 from junmai_svc.storage.snapshots.blocks.proving import Digests
+from junmai_svc.storage.snapshots.description import Flaw, flaw_of
 from junmai_svc.storage.snapshots.garbage import Garbage
+from junmai_svc.storage.snapshots.objects import ObjectStore
 from junmai_svc.storage.snapshots.store import FileStore
 
 EVERYTHING = 1.0
@@ -76,10 +79,19 @@ def check(context: Context, share: float = STRUCTURE) -> Checked:
     start = {"store": store.url, "percent": round(100 * share)}
     with operation(context.journal, "check", Path(store.url), start=start) as this:
         with translated("check", store.url):
-            report = examine(context, store, share)
+            report = with_description(examine(context, store, share), description_flaw(store))
         record(this, store, report)
         finish(this, report)
         return Checked(this.id, store.url, report)
+
+
+def description_flaw(store: SnapshotStore) -> Flaw | None:
+    """Return what is wrong with a store's description; a folder of images has none.
+
+    Raises:
+        JunmaiError: the store can't be read.
+    """
+    return flaw_of(store.backend) if isinstance(store, ObjectStore) else None
 
 
 def examine(context: Context, store: SnapshotStore, share: float) -> StoreReport:

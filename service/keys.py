@@ -12,7 +12,14 @@ import msgspec
 
 from junmai_svc.service.logs import log
 from junmai_svc.service.secret import key_in, passphrase_in
-from junmai_svc.service.stores import LOST_KEY, Place, make_store, refuse_remains, seal_of
+from junmai_svc.service.stores import (
+    LOST_KEY,
+    Place,
+    description_of,
+    make_store,
+    refuse_remains,
+    seal_of,
+)
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import (
     AccessDeniedError,
@@ -92,9 +99,9 @@ def init_store(place: Place, new: NewSecret, when: datetime) -> tuple[Descriptio
 
 
 def change_key(place: Place, new: NewSecret, when: datetime) -> tuple[Description, list[str]]:
-    """Wrap a sealed store's data key with another secret: one object is rewritten, durably.
+    """Wrap a sealed store's data key with another secret: one object and its copy are rewritten.
 
-    The old secret is the place's. What the store holds is not touched.
+    That is durable on return. The old secret is the place's. What the store holds is not touched.
 
     Raises:
         NotFoundError: there is no store.
@@ -102,7 +109,7 @@ def change_key(place: Place, new: NewSecret, when: datetime) -> tuple[Descriptio
         AccessDeniedError: the old key is not the store's.
         JunmaiError: the place or a key file can't be used; the old key or the new one opens it.
     """
-    before = read_description(place.backend)
+    before = description_of(place)
     if before is None:
         raise NotFoundError(f"There is no store at {place.backend.url}", "Check the address.")
     if before.key is None:

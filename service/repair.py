@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from junmai_svc.checks.block_store import blocks_of, look, require_map_of
+from junmai_svc.checks.store_description import with_description
 from junmai_svc.checks.store_report import LEFT_HINT, REPAIR_HINT, StoreFinding, StoreReport
 from junmai_svc.checks.whole_store import without_image
 from junmai_svc.service.backup import image_of
@@ -17,6 +18,7 @@ from junmai_svc.service.check import (
     EVERYTHING,
     STRUCTURE,
     BlockLook,
+    description_flaw,
     examine,
     examine_blocks,
     finish,
@@ -40,6 +42,7 @@ from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Unreadabl
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
 from junmai_svc.storage.snapshots.blocks.places import pack_object
 from junmai_svc.storage.snapshots.blocks.repairing import Mended, Repair
+from junmai_svc.storage.snapshots.description import Flaw, mend_description
 from junmai_svc.storage.snapshots.objects import ObjectStore
 from junmai_svc.storage.snapshots.opening import open_manifest
 from junmai_svc.storage.snapshots.putting_back import put_back_file, put_back_object
@@ -94,12 +97,15 @@ def repair(context: Context, sources: Sources) -> Repaired:
     start = {"store": store.url, "percent": 100, "repair": True, "room": str(sources.room)}
     with operation(context.journal, "check", Path(store.url), start=start) as this:
         with translated("mend", store.url):
+            flaw = _mended_description(store)
             images = blocks_of(store)
             if images is not None:
                 before, after, mended, back, own = _mend_blocks(context, store, images, sources)
             else:
                 before, after, back, own = _mend_images(context, store, sources)
                 mended = Mended(0, 0, 0, 0)
+        before = with_description(before, flaw)
+        back = [flaw.name, *back] if flaw else back
         after = replace(after, findings=tuple(map(_told_after, after.findings)))
         aside = [*own.aside.values()]
         this.record(
@@ -115,6 +121,14 @@ def repair(context: Context, sources: Sources) -> Repaired:
         record(this, store, after)
         finish(this, after)
         return Repaired(this.id, store.url, before, after, mended, tuple(back), tuple(aside))
+
+
+def _mended_description(store: SnapshotStore) -> Flaw | None:
+    """Put the store's description, or its copy, back from the other; return what was wrong."""
+    flaw = description_flaw(store)
+    if flaw is not None and isinstance(store, ObjectStore):
+        mend_description(store.backend, flaw, store.retain_until())
+    return flaw
 
 
 def _told_after(finding: StoreFinding) -> StoreFinding:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from junmai_svc.service.stores import Place
+from junmai_svc.service.stores import Place, description_of
 from junmai_svc.storage.backends.base import Backend, Stat
 from junmai_svc.storage.errors import NotFoundError
-from junmai_svc.storage.snapshots.description import NAME, Description, read_description
+from junmai_svc.storage.snapshots.description import COPY, NAME, Description
 
 # By the beginning of an object's name; whole images are told by its end.
 _KINDS = {
@@ -53,7 +53,7 @@ def facts_at(place: Place) -> StoreFacts:
         NotFoundError: there is no store.
         JunmaiError: it can't be read.
     """
-    description = read_description(place.backend)
+    description = description_of(place)
     if description is None and (place.folder is None or not place.folder.is_dir()):
         raise NotFoundError(
             f"There is no store at {place.backend.url}",
@@ -94,7 +94,7 @@ def counted(objects: Iterable[Stat]) -> dict[str, Held]:
 
 
 def _kind_of(name: str) -> str:
-    if name == NAME:
+    if name in {NAME, COPY}:
         return "description"
     for beginning, kind in _KINDS.items():
         if name.startswith(beginning):

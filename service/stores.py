@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from junmai_svc.service import report
 from junmai_svc.service.configuration.checks import s3_options
 from junmai_svc.service.configuration.file import Loaded
 from junmai_svc.service.configuration.form import StoreSection
@@ -203,7 +204,7 @@ def open_store(
         JunmaiError: the place can't be used.
     """
     place = place_of(loaded, named)
-    description = read_description(place.backend)
+    description = description_of(place)
     if description is None:
         refuse_remains(place.backend)
     if place.folder is not None and _is_folder_of_images(place, named, description, create=create):
@@ -226,6 +227,23 @@ def open_store(
         else WholeImages(backend)
     )
     return ObjectStore(backend, images, seal, cache, lambda: place.options.retain_until(when()))
+
+
+def description_of(place: Place) -> Description | None:
+    """Return the description of the store at a place; it is told where its copy had to do.
+
+    Raises:
+        JunmaiError: as `read_description`.
+    """
+
+    def tell(problem: IntegrityError) -> None:
+        log().warning("store.description_lost", store=place.backend.url, problem=problem.message)
+        report.show_warning(
+            f"{problem.message}; its copy was used.",
+            "`junmai-svc check STORE --repair` puts it back.",
+        )
+
+    return read_description(place.backend, tell)
 
 
 def refuse_remains(backend: Backend) -> None:

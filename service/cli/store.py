@@ -96,7 +96,7 @@ def key(
     new_passphrase: bool,
     as_json: bool,
 ) -> int:
-    """Change the key of a sealed STORE: one object is rewritten, what it holds stays as it is.
+    """Change the key of a sealed STORE: one object and its copy are rewritten, the rest stays.
 
     The present key is the configured one, or as named here. Whoever copied the old store.json and
     has the old key can still open the store.

@@ -55,6 +55,7 @@ def looked_at(view: View) -> Iterable[RenderableType]:
         for hint in dict.fromkeys(finding["hint"] for finding in findings if finding["hint"]):
             yield Text(f"Hint     {hint}", "bold")
         damaged = view["damaged"]
+    if findings and damaged:
         yield Text(f"Damaged  {len(damaged):,} snapshots: {_some(damaged, SHOWN_HITS)}", "bold red")
     for note in view["notes"]:
         yield Text(f"Note     {note}", "yellow")
@@ -67,7 +68,7 @@ def _finding(finding: View) -> Iterable[RenderableType]:
     yield Text(_cut(finding["key"]), "bold red")
     yield Padding(Text(_cut(finding["message"])), _INDENTED, expand=False)
     hits = finding["snapshots"]
-    if not hits:
+    if not hits and finding["check"] != "description":  # which all of them may need
         yield Padding(Text("no snapshot needs it"), _INDENTED, expand=False)
     for hit in hits[:SHOWN_HITS]:
         where = f": bytes {_ranges(hit['ranges'])} of {hit['database']}" if hit["ranges"] else ""

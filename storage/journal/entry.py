@@ -132,10 +132,10 @@ def encode(
     event_id: str,
     position: int,
     version: int,
-    time: str,
+    time: datetime,
     actor: str,
 ) -> bytes:
-    """Return the entry of an event: equal arguments give equal bytes; `time` is a `time_text`.
+    """Return the entry of an event: equal arguments give equal bytes.
 
     Raises:
         UsageError: the data is no JSON object, holds a float or an integer beyond 2**53 - 1, or the
@@ -149,7 +149,7 @@ def encode(
         "source": source_of(journal_id),
         "type": new.type,
         "subject": new.stream,
-        "time": time,
+        "time": time_text(time),
         "datacontenttype": "application/json",
         "position": position,
         "streamversion": version,

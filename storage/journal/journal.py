@@ -328,8 +328,7 @@ class Journal:
         if stored is None:
             return None
         # The bytes the new event would have had in the stored one's place: equal or a conflict.
-        time = entry.time_text(stored.time)
-        again = self._encoded(new, stored.id, stored.position, stored.version, time)
+        again = self._encoded(new, stored.id, stored.position, stored.version, stored.time)
         if again != stored.entry:
             raise JournalConflictError(
                 f"The event {new.id} is recorded already, with other content, at position"
@@ -351,8 +350,7 @@ class Journal:
             )
         events.require_next(new.stream, last.type if last else None, new.type)
         event_id = uuid7() if new.id is None else events.require_uuid(new.id, "An event")
-        time = entry.time_text(self._clock())
-        written = self._encoded(new, event_id, position, version + 1, time)
+        written = self._encoded(new, event_id, position, version + 1, self._clock())
         event = entry.decode(written, journal_id=self.journal_id, path=self.path, position=position)
         self._insert_event(
             position,
@@ -360,14 +358,14 @@ class Journal:
             event.stream,
             event.version,
             event.type,
-            time,
+            entry.time_text(event.time),
             written,
             event.leaf_hash,
         )
         return event
 
     def _encoded(
-        self, new: NewEvent, event_id: str, position: int, version: int, time: str
+        self, new: NewEvent, event_id: str, position: int, version: int, time: datetime
     ) -> bytes:
         return entry.encode(
             new,

@@ -5,9 +5,15 @@
 
 It comes from outside and is checked before it is used. What the place honours was seen by a probe
 when the store was made. A folder of images, as the replaced tool has it, needs no description.
+
+`state/store.json` is its copy, as without the wrapped key in it a sealed store can't be opened. It
+is written after the description and read where that is damaged or gone. Stores that were made
+before there was one do without until a repair.
 """
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import uuid4
@@ -20,12 +26,19 @@ from junmai_svc.storage.errors import IntegrityError, NotFoundError
 from junmai_svc.storage.snapshots.blocks.keys import WrappedKey
 
 NAME = "store.json"
+COPY = "state/store.json"
 FORMAT = 1
 LARGEST = 64 << 10  # bytes
+
+_LOST_HINT = "Put it back from a copy of the store; without it a sealed store can't be opened."
 
 Layout = Literal["file", "blocks"]
 
 _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
+
+
+class NewerStoreError(IntegrityError):
+    """The description is of a newer format than this program knows."""
 
 
 class Honours(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +112,7 @@ def keep_description(
     content = encode_description(description)
     place = backend.trusting(description.seen)
     if place.put(NAME, content, if_absent=True, retain_until=retain_until):
+        place.put(COPY, content)
         return description
     found = read_description(backend)
     if found is None:
@@ -109,13 +123,15 @@ def keep_description(
 def replace_description(
     backend: Backend, description: Description, retain_until: datetime | None = None
 ) -> None:
-    """Store another description of a store, locked as the first one; durable on return.
+    """Store another description of a store, locked as the first one, and its copy; durable then.
 
     Raises:
         JunmaiError: the place can't be used; then the one or the other is there.
     """
     place = backend.trusting(description.seen)
-    place.put(NAME, encode_description(description), retain_until=retain_until)
+    content = encode_description(description)
+    place.put(NAME, content, retain_until=retain_until)
+    place.put(COPY, content)
 
 
 def encode_description(description: Description) -> bytes:
@@ -123,28 +139,109 @@ def encode_description(description: Description) -> bytes:
     return msgspec.json.format(msgspec.json.encode(description), indent=2) + b"\n"
 
 
-def read_description(backend: Backend) -> Description | None:
+def read_description(
+    backend: Backend, tell: Callable[[IntegrityError], None] | None = None
+) -> Description | None:
     """Return the description of the store at a place; None where there is none.
 
+    Where it is damaged or gone its copy is read, and `tell` hears what is wrong with it.
+
     Raises:
-        IntegrityError: it is damaged or of a newer format.
+        IntegrityError: it is damaged and has no good copy, or is of a newer format.
         JunmaiError: the place can't be read.
     """
+    problem: IntegrityError | None = None
     try:
-        content = backend.get(NAME, LARGEST)
+        content = _get(backend, NAME)
+        if content is not None:
+            return _parsed(content, f"{NAME} in {backend.url}")
+    except NewerStoreError:
+        raise
+    except IntegrityError as error:
+        problem = error
+    try:
+        copy = _get(backend, COPY)
+        found = _parsed(copy, f"{COPY} in {backend.url}") if copy is not None else None
+    except IntegrityError:
+        found = None
+    if found is not None and tell is not None:
+        tell(problem or IntegrityError(f"{NAME} in {backend.url} is gone", _LOST_HINT))
+    if found is None and problem is not None:
+        raise problem
+    return found
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """What is wrong with the description of a store, or its copy: `name` is the object's.
+
+    `is_damage` is False where there has never been a copy.
+    """
+
+    name: str
+    problem: str
+    is_damage: bool = True
+
+
+def flaw_of(backend: Backend) -> Flaw | None:
+    """Return what is wrong with a store's description or its copy; None too where neither is there.
+
+    Raises:
+        JunmaiError: the place can't be read.
+    """
+    own, copy = _looked_at(backend, NAME), _looked_at(backend, COPY)
+    if own is copy is None:
+        return None
+    if not isinstance(own, bytes):
+        return Flaw(NAME, own or f"{NAME} is gone")
+    if not isinstance(copy, bytes):
+        return Flaw(COPY, copy or f"{COPY} is gone", is_damage=copy is not None)
+    if own != copy:
+        return Flaw(COPY, f"{COPY} is not as {NAME}: a change of the key was not finished")
+    return None
+
+
+def mend_description(backend: Backend, flaw: Flaw, retain_until: datetime | None) -> None:
+    """Put the one of the two that is flawed back, from the other; durable on return.
+
+    Raises:
+        IntegrityError: the other is damaged too.
+        JunmaiError: the place can't be used.
+    """
+    good = COPY if flaw.name == NAME else NAME
+    content = _get(backend, good)
+    if content is None:
+        raise IntegrityError(f"{good} in {backend.url} is gone", _LOST_HINT)
+    _parsed(content, f"{good} in {backend.url}")
+    backend.put(flaw.name, content, retain_until=retain_until if flaw.name == NAME else None)
+
+
+def _looked_at(backend: Backend, name: str) -> bytes | str | None:
+    """The bytes of a description that can be used, else what is wrong with it; None if gone."""
+    try:
+        content = _get(backend, name)
+        if content is not None:
+            _parsed(content, name)
+    except IntegrityError as error:
+        return error.message
+    return content
+
+
+def _get(backend: Backend, name: str) -> bytes | None:
+    try:
+        return backend.get(name, LARGEST)
     except NotFoundError:
         return None
-    where = f"{NAME} in {backend.url}"
+
+
+def _parsed(content: bytes, where: str) -> Description:
     version = re.search(rb'"format"\s*:\s*(\d{1,9})', content)
     if version and int(version[1]) > FORMAT:
-        raise IntegrityError(
+        raise NewerStoreError(
             f"{where} has format {int(version[1])}; this program reads up to {FORMAT}",
             "Install the newest junmai-svc.",
         )
     try:
         return msgspec.json.decode(content, type=Description)
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise IntegrityError(
-            f"{where} is damaged: {error}",
-            "Put it back from a copy of the store; without it a sealed store can't be opened.",
-        ) from error
+        raise IntegrityError(f"{where} is damaged: {error}", _LOST_HINT) from error

@@ -22,7 +22,7 @@ from junmai_svc.storage.errors import (
 )
 from junmai_svc.storage.snapshots.base import SnapshotStore
 from junmai_svc.storage.snapshots.blocks.keys import Cost, Passphrase, wrap
-from junmai_svc.storage.snapshots.description import read_description
+from junmai_svc.storage.snapshots.description import COPY, read_description
 from junmai_svc.storage.snapshots.objects import ObjectStore
 from junmai_svc.storage.snapshots.store import FileStore
 
@@ -179,6 +179,7 @@ def test_a_store_whose_description_is_gone_is_not_made_anew_over_what_is_there(
     stored(opened("vault", key_file=Path("a.key")), IMAGE)
     description = (tmp_path / "vault" / "store.json").read_bytes()
     (tmp_path / "vault" / "store.json").unlink()
+    (tmp_path / "vault" / COPY).unlink()
     for key_file in (Path("a.key"), None):
         with pytest.raises(IntegrityError, match="describes it"):
             opened("vault", key_file=key_file)
@@ -260,7 +261,8 @@ def test_another_key_opens_the_same_store_and_the_old_one_does_not(
     assert notes == [LOST_KEY, NOT_REVOKED]
     assert (changed.id, changed.made) == (made.id, made.made)
     after = {path: path.read_bytes() for path in (tmp_path / "vault").rglob("*") if path.is_file()}
-    assert [path.name for path in after if before.get(path) != after[path]] == ["store.json"]
+    written = {path for path in after if before.get(path) != after[path]}
+    assert written == {tmp_path / "vault" / name for name in ("store.json", COPY)}
     with pytest.raises((AccessDeniedError, UsageError)):
         change_key(with_secret(present), NewSecret(passphrase=Passphrase("x")), now())
     again = replace(new, make=False)

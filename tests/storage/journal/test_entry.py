@@ -48,7 +48,7 @@ def written(data: Any, *, time: datetime = NOON, causation: str | None = None) -
         event_id=EVENT,
         position=3,
         version=1,
-        time=time_text(time),
+        time=time,
         actor="actor:0123456789ab",
     )
 

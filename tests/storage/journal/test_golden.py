@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from junmai_svc.storage.journal.entry import NewEvent, decode, encode, time_text
+from junmai_svc.storage.journal.entry import NewEvent, decode, encode
 from junmai_svc.storage.journal.events import CATALOGUE, EventKind, Role
 from junmai_svc.storage.journal.journal import Journal
 from junmai_svc.storage.journal.tables import APPLICATION_ID, FORMAT
@@ -65,7 +65,7 @@ def built(type_: str) -> bytes:
         event_id=EVENT,
         position=0 if start else 1006,
         version=1 if start else 7,
-        time=time_text(START),
+        time=START,
         actor="actor:0123456789ab",
     )
 

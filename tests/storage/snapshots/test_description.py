@@ -17,16 +17,21 @@ from junmai_svc.storage.backends.local import LocalBackend
 from junmai_svc.storage.errors import IntegrityError, JunmaiError
 from junmai_svc.storage.snapshots.blocks.keys import KeyFile, WrappedKey, unwrap
 from junmai_svc.storage.snapshots.description import (
+    COPY,
     FORMAT,
     LARGEST,
     NAME,
     Description,
+    Flaw,
     Honours,
     describe,
     encode_description,
+    flaw_of,
     keep_description,
+    mend_description,
     new_store_id,
     read_description,
+    replace_description,
 )
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "store_v1"
@@ -203,3 +208,82 @@ def test_a_store_is_made_wholly_or_not_at_all(seed: int) -> None:
         assert read_description(MemoryBackend(place)) == made
     except JunmaiError:
         assert read_description(MemoryBackend(place)) in (None, PLAIN)
+
+
+WRITTEN = encode_description(PLAIN)
+OTHER = msgspec.structs.replace(PLAIN, made="")
+
+
+def made() -> MemoryBackend:
+    backend = MemoryBackend()
+    assert keep_description(backend, PLAIN) == PLAIN
+    return backend
+
+
+@pytest.mark.parametrize("damage", [None, b"", WRITTEN[:-3], b"[]", b" " * (LARGEST + 1)])
+def test_where_a_description_is_damaged_or_gone_its_copy_is_read_and_that_is_told(
+    damage: bytes | None,
+) -> None:
+    told: list[IntegrityError] = []
+    backend = made()
+    assert read_description(backend, told.append) == PLAIN
+    assert told == []
+    backend.delete(NAME) if damage is None else backend.put(NAME, damage)
+    assert read_description(backend, told.append) == PLAIN
+    assert [NAME in each.message for each in told] == [True]
+    backend.put(COPY, b"{")
+    if damage is None:
+        assert read_description(backend, told.append) is None
+    else:
+        with pytest.raises(IntegrityError, match=NAME):
+            read_description(backend, told.append)
+
+
+def test_a_description_of_a_newer_format_is_no_damage() -> None:
+    backend = made()
+    backend.put(NAME, msgspec.json.encode({**GOOD, "format": FORMAT + 1}))
+    with pytest.raises(IntegrityError, match="has format"):
+        read_description(backend)
+
+
+@pytest.mark.parametrize(
+    ("own", "copy", "flawed"),
+    [
+        (WRITTEN, WRITTEN, None),
+        (b"{", WRITTEN, (NAME, True)),
+        (None, WRITTEN, (NAME, True)),
+        (WRITTEN, b"{", (COPY, True)),
+        (WRITTEN, encode_description(OTHER), (COPY, True)),
+        (WRITTEN, None, (COPY, False)),
+    ],
+)
+def test_what_is_flawed_is_named_and_put_back_from_the_other(
+    own: bytes | None, copy: bytes | None, flawed: tuple[str, bool] | None
+) -> None:
+    backend = MemoryBackend()
+    for name, content in ((NAME, own), (COPY, copy)):
+        if content is not None:
+            backend.put(name, content)
+    flaw = flaw_of(backend)
+    assert (flaw and (flaw.name, flaw.is_damage)) == flawed
+    if flaw is not None:
+        mend_description(backend, flaw, None)
+    assert flaw_of(backend) is None
+    assert (backend.get(NAME, LARGEST), backend.get(COPY, LARGEST)) == (WRITTEN, WRITTEN)
+
+
+@pytest.mark.parametrize("other", [None, b"{"])
+def test_nothing_is_put_back_from_what_is_damaged_too(other: bytes | None) -> None:
+    backend = holding(b"[")
+    if other is not None:
+        backend.put(COPY, other)
+    with pytest.raises(IntegrityError):
+        mend_description(backend, Flaw(NAME, ""), None)
+    assert backend.get(NAME, LARGEST) == b"["
+
+
+def test_who_replaces_a_description_replaces_its_copy_after_it() -> None:
+    backend = made()
+    replace_description(backend, OTHER)
+    assert flaw_of(backend) is None
+    assert read_description(backend) == OTHER
