@@ -15,13 +15,19 @@ from pathlib import Path
 import msgspec
 
 from junmai_svc.checks.image import Examination, examine
-from junmai_svc.service import unchanged
+from junmai_svc.service import report, unchanged
 from junmai_svc.service.context import Context, StoreProblem
+from junmai_svc.service.logs import log
 from junmai_svc.service.operation import Operation, operation
 from junmai_svc.service.publish import checkpoint_text
 from junmai_svc.service.signals import unbroken
 from junmai_svc.service.version import __version__
-from junmai_svc.storage.databases.connection import reading, require_database, size_of
+from junmai_svc.storage.databases.connection import (
+    lost_its_wal,
+    reading,
+    require_database,
+    size_of,
+)
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.databases.footprint import footprint_of
 from junmai_svc.storage.databases.lost_writes import require_written
@@ -203,6 +209,13 @@ def image_of(context: Context, source: Path, image: Path) -> Schema:
     Raises:
         JunmaiError: the source can't be read or the image not written.
     """
+    if lost_its_wal(source):
+        log().warning("source.without_wal", source=str(source))
+        report.show_warning(
+            f"Beside {source} is a -shm and no -wal: whoever copied it from elsewhere may have left"
+            " its newest changes behind.",
+            "Copy it with its -wal, or close the program that uses it before you do.",
+        )
     with reading(source) as live:
         schema = read_schema(live)
         with context.progress.step(f"Backing up {source.name}", size_of(live), "bytes") as tick:

@@ -62,6 +62,15 @@ def require_database(path: Path, what: str = "Source database") -> None:
             )
 
 
+def lost_its_wal(path: Path) -> bool:
+    """Tell whether a -shm lies beside a database and no -wal.
+
+    One in use has both and one at rest neither: it was copied without its -wal, and with that
+    without its newest changes.
+    """
+    return sidecar(path, "-shm").exists() and not sidecar(path, "-wal").exists()
+
+
 @contextmanager
 def reading(path: Path, *, busy_seconds: float = BUSY_SECONDS) -> Iterator[sqlite3.Connection]:
     """Open a live database for one consistent read transaction that never writes to it.

@@ -127,6 +127,18 @@ def test_rows_in_a_left_over_wal_are_backed_up_and_the_wal_stays(
     assert source.with_name("junmai.db-wal").read_bytes() == wal
 
 
+def test_a_copy_without_its_wal_is_backed_up_and_told_to_lack_something(
+    program: Program, source: Path
+) -> None:
+    as_wal(source)
+    program("backup", "--source", source)
+    leave_in_wal(source, "DELETE FROM jobs")
+    assert "newest changes" not in program("backup", "--source", source).err
+    source.with_name("junmai.db-wal").unlink()
+    assert source.with_name("junmai.db-shm").exists()
+    assert "may have left its newest changes behind" in program("backup", "--source", source).err
+
+
 def test_a_wal_database_gets_no_sidecars_by_being_backed_up(program: Program, source: Path) -> None:
     before = as_wal(source).read_bytes()
     image, _ = backup(program, source)
