@@ -17,6 +17,8 @@ _ORIGIN = origin_of("")
 def read_keys(path: Path) -> list[VerifierKey]:
     """Return the public keys in a file, one a line; empty lines and those after a # are nothing.
 
+    Of a line the last word counts, so that one is taken as it was printed.
+
     Raises:
         NotFoundError, AccessDeniedError: it can't be read.
         UsageError: it holds no key, or something else.
@@ -25,7 +27,7 @@ def read_keys(path: Path) -> list[VerifierKey]:
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     if not lines:
         raise UsageError(f"There is no public key in {path}", "It is one line, printed as `key`.")
-    return [VerifierKey.parse(line, str(path)) for line in lines]
+    return [VerifierKey.parse(line.split()[-1], str(path)) for line in lines]
 
 
 def journal_of(keys: Iterable[VerifierKey], where: Path) -> str:

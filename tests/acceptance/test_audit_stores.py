@@ -130,6 +130,18 @@ def test_a_pin_is_begun_and_moved_on_here_too_and_said(
     }
 
 
+def test_a_public_key_is_taken_from_the_line_in_which_it_was_printed(
+    program: Program, journal: Path, key: Path, tmp_path: Path
+) -> None:
+    printed = program("--journal", journal, "audit", "checkpoint").out
+    [line] = [line for line in printed.splitlines() if line.startswith("Key ")]
+    noted = tmp_path / "noted"
+    for text in (line, f"Its public key: {key.read_text(encoding='utf-8')}"):
+        noted.write_text(text, encoding="utf-8")
+        said = program("audit", "verify", "--store", journal.with_name("backups"), "--key", noted)
+        assert "authentic" in said.out
+
+
 def test_rows_that_are_not_what_the_events_tell_are_named(program: Program, journal: Path) -> None:
     change(journal, "UPDATE projection SET value = '{}' WHERE name = 'run'")
     said = verify(program, journal, code=3).json
