@@ -17,6 +17,7 @@ from junmai_svc.service.context import Context
 from junmai_svc.service.exits import exit_code
 from junmai_svc.service.logs import log
 from junmai_svc.service.operation import Operation, operation
+from junmai_svc.service.recorded import recorded_in, refuse_replaced
 from junmai_svc.service.signals import unbroken
 from junmai_svc.storage.databases.failures import translated
 from junmai_svc.storage.errors import (
@@ -156,10 +157,12 @@ def copy(source: Context, target: Context, which: Which) -> Copied:
     }
     copied: list[Snapshot] = []
     failed: list[NotCopied] = []
+    recorded = recorded_in(target.journal, source.store)
     with operation(target.journal, "copy", target.store.url, start=start) as this:
         for number, snapshot in enumerate(plan.missing, 1):
             label = f"Copying {snapshot.name} ({number} of {len(plan.missing)})"
             try:
+                refuse_replaced(recorded, source.store, snapshot)
                 done = _copy_one(source.store, target, snapshot, this, label)
             except (IntegrityError, TakenError, NotFoundError) as problem:
                 if not _is_gone(source.store, snapshot, problem):

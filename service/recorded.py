@@ -4,6 +4,8 @@ Its manifest says what its bytes are, and lies beside them: who can change both 
 agree. What was recorded can't be changed with them.
 """
 
+from collections.abc import Collection, Mapping
+
 from junmai_svc.storage.errors import ChecksumError
 from junmai_svc.storage.journal.addresses import is_same_place
 from junmai_svc.storage.journal.folding import SNAPSHOTS, rows_named
@@ -16,23 +18,48 @@ REPLACED_HINT = (
 )
 
 
-def require_recorded(journal: Journal, store: SnapshotStore, snapshot: Snapshot) -> None:
+# The SHA-256s that were recorded of a store's snapshots, by their names.
+Recorded = Mapping[str, Collection[str]]
+
+
+def recorded_in(journal: Journal, store: SnapshotStore) -> Recorded:
+    """Return what was recorded of the copies that a store has, as far as the journal knows.
+
+    Raises:
+        JunmaiError: the journal can't be read.
+    """
+    found: dict[str, list[str]] = {}
+    for _, row in rows_named(journal.projection(), SNAPSHOTS):
+        if row["deleted"] is not None or row["checksum"] is None:
+            continue
+        if any(is_same_place(str(row["store"]), at) for at in (store.url, store.backend.url)):
+            found.setdefault(row["snapshot"], []).append(row["checksum"])
+    return found
+
+
+def refuse_replaced(recorded: Recorded, store: SnapshotStore, snapshot: Snapshot) -> None:
     """Make sure that a copy's manifest has the checksum that was recorded when it was stored.
 
-    A copy of which this journal knows nothing is as good as its manifest.
+    A copy of which nothing is recorded is as good as its manifest.
 
     Raises:
         ChecksumError: it has another one.
-        JunmaiError: the journal can't be read.
     """
     checksum = snapshot.manifest.checksum
-    for _, row in rows_named(journal.projection(), SNAPSHOTS):
-        if row["snapshot"] != snapshot.name or row["deleted"] is not None:
-            continue
-        is_here = any(is_same_place(str(row["store"]), at) for at in (store.url, store.backend.url))
-        if is_here and row["checksum"] not in {None, checksum}:
+    for each in recorded.get(snapshot.name, ()):
+        if each != checksum:
             raise ChecksumError(
                 f"{snapshot.name} in {store.url} is not the snapshot that was recorded: its"
-                f" manifest says SHA-256 {checksum}, the journal {row['checksum']}",
+                f" manifest says SHA-256 {checksum}, the journal {each}",
                 REPLACED_HINT,
             )
+
+
+def require_recorded(journal: Journal, store: SnapshotStore, snapshot: Snapshot) -> None:
+    """Make sure of one copy that it is the recorded one; see `refuse_replaced`.
+
+    Raises:
+        ChecksumError: it is not.
+        JunmaiError: the journal can't be read.
+    """
+    refuse_replaced(recorded_in(journal, store), store, snapshot)

@@ -245,6 +245,9 @@ def test_an_image_replaced_together_with_its_manifest_is_not_what_was_recorded(
     assert source.read_bytes() == before
     found = program("verify", "--snapshot", backup, "--json", code=3).json["findings"]
     assert [each["key"] for each in found] == [backup.stem]
+    copied = program("copy", "--from", backup.parent, "--to", "elsewhere", "--json", code=3).json
+    assert "not the snapshot that was recorded" in copied["not_copied"][0]["problem"]
+    assert program("snapshots", "elsewhere", "--json").json["snapshots"] == []
 
 
 def test_a_damaged_target_is_replaced_and_its_bytes_are_kept(
