@@ -35,13 +35,14 @@ class Transaction:
     def __enter__(self) -> None:
         self._lock.acquire()
         try:
-            # In SQLite it may also be what could not be taken back: then BEGIN says so.
             if self._database.transaction_depth():
                 self._part = self._database.atomic()
                 self._part.__enter__()
             else:
                 self._execute("BEGIN IMMEDIATE")
         except BaseException as error:
+            if self._part is None:  # a signal may come behind BEGIN, and leave what it began
+                self._roll_back()
             self._lock.release()
             self._tell(error)
             raise
@@ -76,7 +77,7 @@ class Transaction:
 
     def _roll_back(self) -> None:
         # SQLite has taken some back by itself; and what made it fail is told, not what followed.
-        with suppress(sqlite3.Error):
+        with suppress(sqlite3.Error, peewee.PeeweeException):
             self._execute("ROLLBACK")
 
     def _execute(self, statement: str) -> None:

@@ -74,13 +74,36 @@ def test_a_commit_that_fails_is_told_and_takes_all_back(
     assert appended_elsewhere(journal)
 
 
+def test_a_signal_right_behind_the_beginning_leaves_no_transaction_open(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.append_all([REQUESTED])
+    execute = Transaction._execute
+
+    def interrupted(self: Transaction, statement: str) -> None:
+        execute(self, statement)
+        if statement.startswith("BEGIN"):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Transaction, "_execute", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            journal.append_all([PLANNED])
+    assert types(journal) == [REQUESTED.type]
+    assert appended_elsewhere(journal)
+
+
 def test_a_closed_journal_is_not_opened_again_to_append(
     opened: Callable[..., Journal], path: Path
 ) -> None:
     journal = opened()
     journal.append_all([REQUESTED])
     journal.close()
-    for _again in range(2):  # the lock is free each time
-        with pytest.raises(peewee.InterfaceError):
-            journal.append_all([PLANNED])
+    with pytest.raises(peewee.InterfaceError):
+        journal.append_all([PLANNED])
+    free: list[bool] = []
+    other = Thread(target=lambda: free.append(journal._lock.acquire(timeout=10)))
+    other.start()
+    other.join()
+    assert free == [True]
     assert not path.with_name(f"{path.name}-wal").exists()
