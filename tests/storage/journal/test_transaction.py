@@ -102,7 +102,12 @@ def test_a_closed_journal_is_not_opened_again_to_append(
     with pytest.raises(peewee.InterfaceError):
         journal.append_all([PLANNED])
     free: list[bool] = []
-    other = Thread(target=lambda: free.append(journal._lock.acquire(timeout=10)))
+
+    def take() -> None:
+        free.append(journal._lock.acquire(timeout=10))
+        journal._lock.release()
+
+    other = Thread(target=take)
     other.start()
     other.join()
     assert free == [True]
