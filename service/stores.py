@@ -239,7 +239,7 @@ def description_of(place: Place) -> Description | None:
     def tell(problem: IntegrityError) -> None:
         log().warning("store.description_lost", store=place.backend.url, problem=problem.message)
         report.show_warning(
-            f"{problem.message}; its copy was used.",
+            f"{problem.message}; its copy was used",
             "`junmai-svc check STORE --repair` puts it back.",
         )
 

@@ -1,16 +1,21 @@
 """`store.json`: what a store is. Made once, before anything is stored; only its key changes.
 
     {"format": 1, "id": <uuid>, "layout": "file" | "blocks", "key": null | <wrapped data key>,
-     "honours": {"conditional_put": ..., "object_lock": ..., "versioning": ...}, "made": <time>}
+     "honours": {"conditional_put": ..., "object_lock": ..., "versioning": ...}, "made": <time>,
+     "sha256": <hex>}
 
 It comes from outside and is checked before it is used. What the place honours was seen by a probe
 when the store was made. A folder of images, as the replaced tool has it, needs no description.
+
+`sha256` is of the same object in JSON without spaces, with "" in its place: so that a wrapped key
+whose bytes went bad is not taken for one of another key. Older descriptions lack it.
 
 `state/store.json` is its copy, as without the wrapped key in it a sealed store can't be opened. It
 is written after the description and read where that is damaged or gone. Stores that were made
 before there was one do without until a repair.
 """
 
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,6 +63,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     key: WrappedKey | None = None
     honours: Honours = msgspec.field(default_factory=Honours)
     made: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    sha256: Annotated[str, msgspec.Meta(max_length=64)] = ""  # set in what is stored only
 
     @property
     def seen(self) -> Capabilities:
@@ -135,8 +141,9 @@ def replace_description(
 
 
 def encode_description(description: Description) -> bytes:
-    """Return the description as indented JSON in UTF-8."""
-    return msgspec.json.format(msgspec.json.encode(description), indent=2) + b"\n"
+    """Return the description as indented JSON in UTF-8, with its SHA-256."""
+    summed = msgspec.structs.replace(description, sha256=_sum_of(description))
+    return msgspec.json.format(msgspec.json.encode(summed), indent=2) + b"\n"
 
 
 def read_description(
@@ -242,6 +249,14 @@ def _parsed(content: bytes, where: str) -> Description:
             "Install the newest junmai-svc.",
         )
     try:
-        return msgspec.json.decode(content, type=Description)
+        found = msgspec.json.decode(content, type=Description)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise IntegrityError(f"{where} is damaged: {error}", _LOST_HINT) from error
+    bare = msgspec.structs.replace(found, sha256="")
+    if found.sha256 not in {"", _sum_of(bare)}:
+        raise IntegrityError(f"{where} is damaged: it has another SHA-256", _LOST_HINT)
+    return bare
+
+
+def _sum_of(description: Description) -> str:
+    return hashlib.sha256(msgspec.json.encode(description)).hexdigest()

@@ -15,7 +15,7 @@ from tests.harness.stores import KEY
 from junmai_svc.storage.backends.base import Backend, Capabilities
 from junmai_svc.storage.backends.local import LocalBackend
 from junmai_svc.storage.errors import IntegrityError, JunmaiError
-from junmai_svc.storage.snapshots.blocks.keys import KeyFile, WrappedKey, unwrap
+from junmai_svc.storage.snapshots.blocks.keys import KeyFile, WrappedKey, new_data_key, unwrap, wrap
 from junmai_svc.storage.snapshots.description import (
     COPY,
     FORMAT,
@@ -55,9 +55,30 @@ def holding(content: bytes) -> MemoryBackend:
 
 
 def test_the_bytes_of_a_description_are_as_released() -> None:
-    released = (GOLDEN / "plain" / "store.json").read_bytes()
-    assert encode_description(PLAIN) == released
-    assert read_description(holding(released)) == PLAIN
+    assert encode_description(PLAIN) == (GOLDEN / "summed.json").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["plain/store.json", "summed.json"])
+def test_released_descriptions_are_read_also_those_without_a_sum(name: str) -> None:
+    assert read_description(holding((GOLDEN / name).read_bytes())) == PLAIN
+
+
+def test_a_key_of_which_a_bit_went_bad_is_damage_and_not_another_key() -> None:
+    secret = KeyFile(bytes(32))
+    content = encode_description(
+        msgspec.structs.replace(PLAIN, key=wrap(new_data_key(), secret, ID))
+    )
+    at = content.index(b'"wrapped": "') + 20
+    other = b"A" if content[at : at + 1] != b"A" else b"B"
+    spoiled = content[:at] + other + content[at + 1 :]
+    with pytest.raises(IntegrityError, match="another SHA-256"):
+        read_description(holding(spoiled))
+    backend = holding(spoiled)
+    backend.put(COPY, content)
+    found = read_description(backend)
+    assert found is not None
+    assert found.key is not None
+    unwrap(found.key, secret, ID)
 
 
 def test_a_released_sealed_description_is_opened_by_its_key() -> None:
