@@ -32,7 +32,6 @@ from junmai_svc.storage.snapshots.blocks.places import map_object, pack_object
 from junmai_svc.storage.snapshots.blocks.proving import Digests
 from junmai_svc.storage.snapshots.description import Flaw, flaw_of
 from junmai_svc.storage.snapshots.garbage import Garbage
-from junmai_svc.storage.snapshots.objects import ObjectStore
 from junmai_svc.storage.snapshots.store import FileStore
 
 EVERYTHING = 1.0
@@ -86,12 +85,12 @@ def check(context: Context, share: float = STRUCTURE) -> Checked:
 
 
 def description_flaw(store: SnapshotStore) -> Flaw | None:
-    """Return what is wrong with a store's description; a folder of images has none.
+    """Return what is wrong with a store's description; a folder of images may have none.
 
     Raises:
         JunmaiError: the store can't be read.
     """
-    return flaw_of(store.backend) if isinstance(store, ObjectStore) else None
+    return flaw_of(store.backend)
 
 
 def examine(context: Context, store: SnapshotStore, share: float) -> StoreReport:

@@ -150,7 +150,7 @@ def _opens(found: Description | None, secret: Secret, data_key: bytes) -> bool:
 
 
 def _refuse(place: Place, *, sealed: bool) -> None:
-    if read_description(place.backend) is not None:
+    if description_of(place) is not None:
         raise UsageError(
             f"There is a store at {place.backend.url} already",
             f"See it with `junmai-svc store show {place.backend.url}`.",

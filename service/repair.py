@@ -126,8 +126,9 @@ def repair(context: Context, sources: Sources) -> Repaired:
 def _mended_description(store: SnapshotStore) -> Flaw | None:
     """Put the store's description, or its copy, back from the other; return what was wrong."""
     flaw = description_flaw(store)
-    if flaw is not None and isinstance(store, ObjectStore):
-        mend_description(store.backend, flaw, store.retain_until())
+    if flaw is not None:
+        until = store.retain_until() if isinstance(store, ObjectStore) else None
+        mend_description(store.backend, flaw, until)
     return flaw
 
 

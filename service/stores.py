@@ -240,7 +240,8 @@ def description_of(place: Place) -> Description | None:
         log().warning("store.description_lost", store=place.backend.url, problem=problem.message)
         report.show_warning(
             f"{problem.message}; its copy was used",
-            "`junmai-svc check STORE --repair` puts it back.",
+            "`junmai-svc check STORE --repair` puts it back. Where the key was just changed, the"
+            " former one may open it.",
         )
 
     return read_description(place.backend, tell)

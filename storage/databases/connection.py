@@ -7,6 +7,7 @@ they are opened immutable and leave no sidecars.
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from junmai_svc.storage.errors import IntegrityError, NotFoundError
 
 BUSY_SECONDS = 5.0
 SIDECARS = ("-wal", "-shm", "-journal")
+AGAIN_SECONDS = 0.05
 
 Mode = Literal["ro", "rw", "rwc"]
 
@@ -66,9 +68,16 @@ def lost_its_wal(path: Path) -> bool:
     """Tell whether a -shm lies beside a database and no -wal.
 
     One in use has both and one at rest neither: it was copied without its -wal, and with that
-    without its newest changes.
+    without its newest changes. As both come and go one after the other, it is looked at twice.
     """
-    return sidecar(path, "-shm").exists() and not sidecar(path, "-wal").exists()
+
+    def lacks_it() -> bool:
+        return sidecar(path, "-shm").exists() and not sidecar(path, "-wal").exists()
+
+    if not lacks_it():
+        return False
+    time.sleep(AGAIN_SECONDS)
+    return lacks_it()
 
 
 @contextmanager

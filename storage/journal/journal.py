@@ -30,7 +30,7 @@ from junmai_svc.storage.journal.keys import VerifierKey
 from junmai_svc.storage.journal.opening import open_database, recognised
 from junmai_svc.storage.journal.projected import Projected
 from junmai_svc.storage.journal.reading import PAGE, Head, Reader, journal_id_of
-from junmai_svc.storage.journal.transaction import Transaction
+from junmai_svc.storage.journal.transaction import transact
 from junmai_svc.storage.journal.uuid7 import uuid7
 
 BUSY_SECONDS = 30.0
@@ -194,8 +194,9 @@ class Journal:
                 written.
         """
         wanted = list(new)
-        with Transaction(self._lock, self._database, "append to", self.path):
-            return self._append_all(wanted)
+        return transact(
+            self._lock, self._database, "append to", self.path, lambda: self._append_all(wanted)
+        )
 
     def read(self, stream: str | None = None, *, after: int | None = None) -> Iterator[Event]:
         """Give the events of the journal, or of one stream, in order of position.

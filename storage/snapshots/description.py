@@ -10,9 +10,9 @@ when the store was made. A folder of images, as the replaced tool has it, needs 
 `sha256` is of the same object in JSON without spaces, with "" in its place: so that a wrapped key
 whose bytes went bad is not taken for one of another key. Older descriptions lack it.
 
-`state/store.json` is its copy, as without the wrapped key in it a sealed store can't be opened. It
-is written after the description and read where that is damaged or gone. Stores that were made
-before there was one do without until a repair.
+`state/description.json` is its copy, as without the wrapped key in it a sealed store can't be
+opened. It is written after the description and read where that is damaged or gone. Stores that were
+made before there was one do without until a repair.
 """
 
 import hashlib
@@ -31,7 +31,8 @@ from junmai_svc.storage.errors import IntegrityError, NotFoundError
 from junmai_svc.storage.snapshots.blocks.keys import WrappedKey
 
 NAME = "store.json"
-COPY = "state/store.json"
+# Not by the name of a description: the folder above it may be named as a store of its own.
+COPY = "state/description.json"
 FORMAT = 1
 LARGEST = 64 << 10  # bytes
 
@@ -199,13 +200,13 @@ def flaw_of(backend: Backend) -> Flaw | None:
     own, copy = _looked_at(backend, NAME), _looked_at(backend, COPY)
     if own is copy is None:
         return None
-    if not isinstance(own, bytes):
+    if not isinstance(own, Description):
         return Flaw(NAME, own or f"{NAME} is gone")
-    if not isinstance(copy, bytes):
+    if not isinstance(copy, Description):
         return Flaw(COPY, copy or f"{COPY} is gone", is_damage=copy is not None)
-    if own != copy:
-        return Flaw(COPY, f"{COPY} is not as {NAME}: a change of the key was not finished")
-    return None
+    if own.key != copy.key:
+        return Flaw(COPY, f"{COPY} has another key than {NAME}: a change was not finished")
+    return Flaw(COPY, f"{COPY} is not as {NAME}") if own != copy else None
 
 
 def mend_description(backend: Backend, flaw: Flaw, retain_until: datetime | None) -> None:
@@ -223,15 +224,13 @@ def mend_description(backend: Backend, flaw: Flaw, retain_until: datetime | None
     backend.put(flaw.name, content, retain_until=retain_until if flaw.name == NAME else None)
 
 
-def _looked_at(backend: Backend, name: str) -> bytes | str | None:
-    """The bytes of a description that can be used, else what is wrong with it; None if gone."""
+def _looked_at(backend: Backend, name: str) -> Description | str | None:
+    """A description, or what is wrong with it; None where it is gone."""
     try:
         content = _get(backend, name)
-        if content is not None:
-            _parsed(content, name)
+        return None if content is None else _parsed(content, name)
     except IntegrityError as error:
         return error.message
-    return content
 
 
 def _get(backend: Backend, name: str) -> bytes | None:

@@ -1,6 +1,7 @@
 """A store of snapshots in any backend, in either layout: manifests, holds and details as objects.
 
-store.json                  what the store is (see `description`); state/store.json is its copy
+store.json                  what the store is (see `description`)
+state/description.json      its copy
 holds/<name>                a snapshot that is held
 details/<sha256>.json       what events of the journal name by its digest
 """

@@ -10,7 +10,7 @@ state/pending-maps/<id>/<name>   new versions of maps, by the id of whoever rewr
 state/expired-maps/<id>/<name>   the same of those
 state/marks/<pruner>/<object>    what a pruner is about to delete
 state/marks/damaged/<object>     what was found damaged (`distrusting`)
-state/store.json                 the copy of the store's description (`description`)
+state/description.json           the copy of the store's description (`description`)
 quarantine/<object>              damaged packs and manifests, for whoever wants to look at them
 """
 

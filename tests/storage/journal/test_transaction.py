@@ -1,18 +1,20 @@
 """Claims about the transactions in which events are appended: all of one, and the lock is free."""
 
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
+from types import FrameType
 
 import peewee
 import pytest
 
 from junmai_svc.storage.errors import JournalConflictError, StorageUnavailableError
+from junmai_svc.storage.journal import transaction
 from junmai_svc.storage.journal.entry import NewEvent
 from junmai_svc.storage.journal.events import event_type, stream_name
 from junmai_svc.storage.journal.journal import Journal
-from junmai_svc.storage.journal.transaction import Transaction
 from junmai_svc.storage.journal.uuid7 import uuid7
 
 RUN = uuid7()
@@ -24,6 +26,21 @@ WRONG = NewEvent(STREAM, PLANNED.type, {}, RUN, expected_version=7)
 
 def types(journal: Journal) -> list[str]:
     return [event.type for event in journal.read(STREAM)]
+
+
+class Raising:
+    """Raises KeyboardInterrupt at the nth function that is entered."""
+
+    def __init__(self, nth: int) -> None:
+        self.left = nth
+        self.raised = False
+
+    def __call__(self, _frame: FrameType, event: str, _argument: object) -> None:
+        """Count one that is entered."""
+        self.left -= event == "call"
+        if not self.left and not self.raised:
+            self.raised = True
+            raise KeyboardInterrupt
 
 
 def appended_elsewhere(journal: Journal) -> bool:
@@ -57,40 +74,47 @@ def test_a_commit_that_fails_is_told_and_takes_all_back(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal.append_all([REQUESTED])
-    execute = Transaction._execute
+    execute = transaction._execute
 
-    def failing(self: Transaction, statement: str) -> None:
+    def failing(database: peewee.SqliteDatabase, statement: str) -> None:
         if statement == "COMMIT":
             problem = sqlite3.OperationalError("disk I/O error")
             problem.sqlite_errorname, problem.sqlite_errorcode = "SQLITE_IOERR_FSYNC", 1034
             raise problem
-        execute(self, statement)
+        execute(database, statement)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Transaction, "_execute", failing)
+        patched.setattr(transaction, "_execute", failing)
         with pytest.raises(StorageUnavailableError, match="Can't append to the journal"):
             journal.append_all([PLANNED])
     assert types(journal) == [REQUESTED.type]
     assert appended_elsewhere(journal)
 
 
-def test_a_signal_right_behind_the_beginning_leaves_no_transaction_open(
-    journal: Journal, monkeypatch: pytest.MonkeyPatch
+def test_a_signal_wherever_python_code_begins_leaves_no_lock_and_no_transaction(
+    opened: Callable[..., Journal],
 ) -> None:
+    """A handler raises where a function is entered: at each that an append enters, once."""
+    journal = opened()
     journal.append_all([REQUESTED])
-    execute = Transaction._execute
-
-    def interrupted(self: Transaction, statement: str) -> None:
-        execute(self, statement)
-        if statement.startswith("BEGIN"):
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Transaction, "_execute", interrupted)
-        with pytest.raises(KeyboardInterrupt):
+    entered, taken_back = 0, 0
+    for nth in range(1, 1_000):
+        before = len(types(journal))
+        tracer = Raising(nth)
+        sys.settrace(tracer)
+        try:
             journal.append_all([PLANNED])
-    assert types(journal) == [REQUESTED.type]
-    assert appended_elsewhere(journal)
+        except KeyboardInterrupt:
+            entered = nth
+        finally:
+            sys.settrace(None)
+        if not tracer.raised:
+            break
+        assert not journal._database.in_transaction()
+        taken_back += len(types(journal)) == before
+        assert appended_elsewhere(journal)
+    assert 30 < entered < 999
+    assert taken_back > 30
 
 
 def test_a_closed_journal_is_not_opened_again_to_append(
