@@ -5,6 +5,7 @@ blocks, whose own SHA-256 the map has. Where the packs are what their footers sa
 what is restored is the image.
 """
 
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from mmap import ACCESS_READ, mmap
 from tempfile import TemporaryFile
@@ -15,7 +16,10 @@ from junmai_svc.storage.errors import IntegrityError, NotFoundError
 from junmai_svc.storage.snapshots.blocks.digesting import DIGEST_BYTES
 from junmai_svc.storage.snapshots.blocks.maps import ImageMap
 from junmai_svc.storage.snapshots.blocks.packs import Footer, ReadRange, read_footer
+from junmai_svc.storage.snapshots.blocks.runs import Runs
 from junmai_svc.storage.snapshots.blocks.sealing import Seal
+
+TOGETHER = 8192  # blocks whose digests are hashed at once: 256 KiB, or one run
 
 
 class Digests:
@@ -61,11 +65,24 @@ class Digests:
         with self._lock:
             self._file.flush()
             # The system can take mapped memory back, and a run costs a third of what reading does.
-            with mmap(self._file.fileno(), 0, access=ACCESS_READ) as file, memoryview(file) as all_:
-                for number, first, length in image_map.runs:
-                    start = starts[number] + first * DIGEST_BYTES
-                    whole.update(all_[start : start + length * DIGEST_BYTES])
+            with mmap(self._file.fileno(), 0, access=ACCESS_READ) as file:
+                for piece in _joined(file, starts, image_map.runs):
+                    whole.update(piece)
         return whole.hexdigest()
+
+
+def _joined(file: mmap, starts: Sequence[int], runs: Runs) -> Iterator[bytes]:
+    """The digests of runs, many together: hashing them one by one takes twice as long."""
+    some: list[bytes] = []
+    blocks = 0
+    for number, first, length in zip(runs.packs, runs.firsts, runs.lengths, strict=True):
+        start = starts[number] + first * DIGEST_BYTES
+        some.append(file[start : start + length * DIGEST_BYTES])
+        blocks += length
+        if blocks >= TOGETHER:
+            yield b"".join(some)
+            some, blocks = [], 0
+    yield b"".join(some)
 
 
 def gives_its_image(
