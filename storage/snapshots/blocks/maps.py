@@ -11,8 +11,10 @@ would replace each other's maps.
 
 import os
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from junmai_svc.storage.snapshots.blocks.map_format import (
     NAME_BYTES,
@@ -150,17 +152,41 @@ def _resolved(stored: StoredMap, base: StoredMap, name: str) -> ImageMap:
         runs = stored.runs
         from_zero = array("I", (number - 1 for number in runs.packs))
         return ImageMap(*own, stored.packs, Runs(from_zero, runs.firsts, runs.lengths))
-    packs, runs, before = PackList(), Runs(), RunReader(base.runs)
-    for number, first, length in stored.runs:
-        old = before.take(length)
+    packs, numbers = _numbered(stored, base)
+    runs, theirs = Runs(), base.runs
+    their_packs = array("I", (number - 1 for number in theirs.packs))
+    ends = array("Q", accumulate(theirs.lengths))
+    mine = zip(stored.runs.packs, stored.runs.firsts, stored.runs.lengths, strict=True)
+    for number, first, length in mine:
         if number:
-            runs.append(packs.number(stored.packs[number - 1]), first, length)
+            runs.append(numbers[number - 1], first, length)
             continue
-        if sum(run.length for run in old) != length:
+        stop = first + length
+        if not ends or stop > ends[-1]:
             raise refused(name, f"it reaches beyond the image of {stored.base}")
-        for run in old:
-            runs.append(packs.number(base.packs[run.pack - 1]), run.first, run.length)
-    settled = packs.settled()
-    if not {*settled} >= {*stored.packs}:
+        # Of the base's runs those between the first and the last one are taken whole, in one step.
+        one, last = bisect_right(ends, first), bisect_left(ends, stop)
+        skipped = first - (ends[one - 1] if one else 0)
+        runs.append(their_packs[one], theirs.firsts[one] + skipped, min(stop, ends[one]) - first)
+        if one < last:
+            runs.packs.extend(their_packs[one + 1 : last])
+            runs.firsts.extend(theirs.firsts[one + 1 : last])
+            runs.lengths.extend(theirs.lengths[one + 1 : last])
+            runs.append(their_packs[last], theirs.firsts[last], stop - ends[last - 1])
+    order = {number: at for at, number in enumerate(dict.fromkeys(runs.packs))}
+    settled = tuple(packs[number] for number in order)
+    if len({pack.name for pack in settled}) != len(settled):
         raise refused(name, f"{stored.base} says otherwise of a pack")
-    return ImageMap(*own, settled, runs, stored.base)
+    by_order = array("I", map(order.__getitem__, runs.packs))
+    return ImageMap(*own, settled, Runs(by_order, runs.firsts, runs.lengths), stored.base)
+
+
+def _numbered(stored: StoredMap, base: StoredMap) -> tuple[list[PackRef], list[int]]:
+    """The packs of both, the base's first, and the numbers of the map's own among them."""
+    packs = [*base.packs]
+    known = {pack: number for number, pack in enumerate(packs)}
+    numbers = []
+    for pack in stored.packs:
+        numbers.append(known.get(pack, len(packs)))
+        packs += [] if pack in known else [pack]
+    return packs, numbers
