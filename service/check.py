@@ -30,7 +30,7 @@ from junmai_svc.storage.snapshots.blocks.examining import Damage
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
 from junmai_svc.storage.snapshots.blocks.places import map_object, pack_object
 from junmai_svc.storage.snapshots.blocks.proving import Digests
-from junmai_svc.storage.snapshots.description import Flaw, flaw_of
+from junmai_svc.storage.snapshots.description import flaw_of
 from junmai_svc.storage.snapshots.garbage import Garbage
 from junmai_svc.storage.snapshots.store import FileStore
 
@@ -78,19 +78,10 @@ def check(context: Context, share: float = STRUCTURE) -> Checked:
     start = {"store": store.url, "percent": round(100 * share)}
     with operation(context.journal, "check", Path(store.url), start=start) as this:
         with translated("check", store.url):
-            report = with_description(examine(context, store, share), description_flaw(store))
+            report = with_description(examine(context, store, share), flaw_of(store.backend))
         record(this, store, report)
         finish(this, report)
         return Checked(this.id, store.url, report)
-
-
-def description_flaw(store: SnapshotStore) -> Flaw | None:
-    """Return what is wrong with a store's description; a folder of images may have none.
-
-    Raises:
-        JunmaiError: the store can't be read.
-    """
-    return flaw_of(store.backend)
 
 
 def examine(context: Context, store: SnapshotStore, share: float) -> StoreReport:

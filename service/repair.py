@@ -18,7 +18,6 @@ from junmai_svc.service.check import (
     EVERYTHING,
     STRUCTURE,
     BlockLook,
-    description_flaw,
     examine,
     examine_blocks,
     finish,
@@ -42,7 +41,7 @@ from junmai_svc.storage.snapshots.base import Snapshot, SnapshotStore, Unreadabl
 from junmai_svc.storage.snapshots.blocks.images import BlockImages
 from junmai_svc.storage.snapshots.blocks.places import pack_object
 from junmai_svc.storage.snapshots.blocks.repairing import Mended, Repair
-from junmai_svc.storage.snapshots.description import Flaw, mend_description
+from junmai_svc.storage.snapshots.description import Flaw, flaw_of, mend_description
 from junmai_svc.storage.snapshots.objects import ObjectStore
 from junmai_svc.storage.snapshots.opening import open_manifest
 from junmai_svc.storage.snapshots.putting_back import put_back_file, put_back_object
@@ -125,7 +124,7 @@ def repair(context: Context, sources: Sources) -> Repaired:
 
 def _mended_description(store: SnapshotStore) -> Flaw | None:
     """Put the store's description, or its copy, back from the other; return what was wrong."""
-    flaw = description_flaw(store)
+    flaw = flaw_of(store.backend)
     if flaw is not None:
         until = store.retain_until() if isinstance(store, ObjectStore) else None
         mend_description(store.backend, flaw, until)

@@ -54,8 +54,7 @@ def looked_at(view: View) -> Iterable[RenderableType]:
             yield Text(f"{len(findings):,} findings in all, {SHOWN_FINDINGS} shown.")
         for hint in dict.fromkeys(finding["hint"] for finding in findings if finding["hint"]):
             yield Text(f"Hint     {hint}", "bold")
-        damaged = view["damaged"]
-    if findings and damaged:
+    if damaged := view["damaged"]:
         yield Text(f"Damaged  {len(damaged):,} snapshots: {_some(damaged, SHOWN_HITS)}", "bold red")
     for note in view["notes"]:
         yield Text(f"Note     {note}", "yellow")

@@ -158,25 +158,19 @@ def read_description(
         IntegrityError: it is damaged and has no good copy, or is of a newer format.
         JunmaiError: the place can't be read.
     """
-    problem: IntegrityError | None = None
-    try:
-        content = _get(backend, NAME)
-        if content is not None:
-            return _parsed(content, f"{NAME} in {backend.url}")
-    except NewerStoreError:
-        raise
-    except IntegrityError as error:
-        problem = error
-    try:
-        copy = _get(backend, COPY)
-        found = _parsed(copy, f"{COPY} in {backend.url}") if copy is not None else None
-    except IntegrityError:
-        found = None
-    if found is not None and tell is not None:
-        tell(problem or IntegrityError(f"{NAME} in {backend.url} is gone", _LOST_HINT))
-    if found is None and problem is not None:
-        raise problem
-    return found
+    own = _looked_at(backend, NAME, f"{NAME} in {backend.url}")
+    if isinstance(own, Description):
+        return own
+    if isinstance(own, NewerStoreError):
+        raise own
+    copy = _looked_at(backend, COPY, f"{COPY} in {backend.url}")
+    if isinstance(copy, Description):
+        if tell is not None:
+            tell(own or IntegrityError(f"{NAME} in {backend.url} is gone", _LOST_HINT))
+        return copy
+    if own is not None:
+        raise own
+    return None
 
 
 @dataclass(frozen=True)
@@ -197,13 +191,14 @@ def flaw_of(backend: Backend) -> Flaw | None:
     Raises:
         JunmaiError: the place can't be read.
     """
-    own, copy = _looked_at(backend, NAME), _looked_at(backend, COPY)
+    own, copy = (_looked_at(backend, name, name) for name in (NAME, COPY))
     if own is copy is None:
         return None
     if not isinstance(own, Description):
-        return Flaw(NAME, own or f"{NAME} is gone")
+        return Flaw(NAME, own.message if own else f"{NAME} is gone")
     if not isinstance(copy, Description):
-        return Flaw(COPY, copy or f"{COPY} is gone", is_damage=copy is not None)
+        problem = copy.message if copy else f"{COPY} is gone"
+        return Flaw(COPY, problem, is_damage=copy is not None)
     if own.key != copy.key:
         return Flaw(COPY, f"{COPY} has another key than {NAME}: a change was not finished")
     return Flaw(COPY, f"{COPY} is not as {NAME}") if own != copy else None
@@ -224,13 +219,13 @@ def mend_description(backend: Backend, flaw: Flaw, retain_until: datetime | None
     backend.put(flaw.name, content, retain_until=retain_until if flaw.name == NAME else None)
 
 
-def _looked_at(backend: Backend, name: str) -> Description | str | None:
-    """A description, or what is wrong with it; None where it is gone."""
+def _looked_at(backend: Backend, name: str, where: str) -> Description | IntegrityError | None:
+    """A description, or what is wrong with it, told of `where`; None where it is gone."""
     try:
         content = _get(backend, name)
-        return None if content is None else _parsed(content, name)
-    except IntegrityError as error:
-        return error.message
+        return None if content is None else _parsed(content, where)
+    except IntegrityError as problem:
+        return problem
 
 
 def _get(backend: Backend, name: str) -> bytes | None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
+
 PROGRAM = (sys.executable, "-m", "junmai_svc.service")
 # No .pyc is written, or the first run would make other calls than the next.
 # What the program takes from its variables is not for whoever runs the tests to say.
@@ -33,6 +35,12 @@ NAMES = ("rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinka
 PUBLISHED = "/journal/"
 
 _LINE = re.compile(r"^(?P<thread>\d+) +(?P<name>\w+)\((?P<rest>.*)$")
+
+
+def set_variable(patched: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """Set a variable for whoever runs the tests, and for the programs that they start."""
+    patched.setenv(name, value)
+    patched.setitem(ENVIRONMENT, name, value)
 
 
 @dataclass(frozen=True)

@@ -73,8 +73,7 @@ def copied(server: str, bucket: str, prefix: str, target: str, new_prefix: str) 
 def server() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patched:
         for name, value in s3_server.ENVIRONMENT.items():
-            patched.setenv(name, value)
-            patched.setitem(program.ENVIRONMENT, name, value)
+            program.set_variable(patched, name, value)
         for name in s3_server.FOREIGN:
             patched.delenv(name, raising=False)
         with s3_server.running() as url:
@@ -86,8 +85,7 @@ def like(server: str, tmp_path_factory: pytest.TempPathFactory) -> Bucket:
     """A scene whose bucket has a store of an old and a new snapshot, and one that is damaged."""
     scratch = tmp_path_factory.mktemp("upkeep")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setitem(program.ENVIRONMENT, "XDG_CACHE_HOME", str(scratch / "cache"))
-        patched.setenv("XDG_CACHE_HOME", str(scratch / "cache"))
+        program.set_variable(patched, "XDG_CACHE_HOME", str(scratch / "cache"))
         bucket = s3_server.make_bucket(server)
         made = Bucket(Scene(scratch / "scene"), scratch, bucket, server)
         make_stores(made)
@@ -121,8 +119,7 @@ def test_upkeep_that_was_killed_at_a_request_lost_nothing_and_ends_well_the_next
     monkeypatch: pytest.MonkeyPatch,
     subtests: pytest.Subtests,
 ) -> None:
-    monkeypatch.setitem(program.ENVIRONMENT, "XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    program.set_variable(monkeypatch, "XDG_CACHE_HOME", str(tmp_path / "cache"))
     care, undisturbed, plan = CARES[name], of_its_own(like, tmp_path / "undisturbed"), Plan()
     with in_front_of(like.server, plan) as url:
         undisturbed.scene.run_well(*arguments(care, undisturbed, url))

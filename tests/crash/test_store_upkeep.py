@@ -39,8 +39,7 @@ def like(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a scene with stores: one of an old and a new snapshot, one that is damaged."""
     scratch = tmp_path_factory.mktemp("upkeep")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setitem(program.ENVIRONMENT, "XDG_CACHE_HOME", str(scratch / "cache"))
-        patched.setenv("XDG_CACHE_HOME", str(scratch / "cache"))
+        program.set_variable(patched, "XDG_CACHE_HOME", str(scratch / "cache"))
         scene = Scene(scratch / "scene")
         make_stores(Disk(scene, scratch))
     store = scene.folder / "store"
@@ -66,8 +65,7 @@ def test_upkeep_that_was_killed_lost_nothing_and_ends_well_the_next_time(
     monkeypatch: pytest.MonkeyPatch,
     subtests: pytest.Subtests,
 ) -> None:
-    monkeypatch.setitem(program.ENVIRONMENT, "XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    program.set_variable(monkeypatch, "XDG_CACHE_HOME", str(tmp_path / "cache"))
     care = CARES[name]
     scene = Scene(tmp_path / "undisturbed", like=like)
     place = Disk(scene, tmp_path)

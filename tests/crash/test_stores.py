@@ -30,8 +30,7 @@ CHANGES = frozenset({"PUT", "POST", "DELETE"})
 
 @pytest.fixture(autouse=True)
 def _caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(program.ENVIRONMENT, "XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    program.set_variable(monkeypatch, "XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def restored(named: Named, scratch: Path) -> list[str]:
@@ -154,8 +153,7 @@ def test_a_backup_killed_at_a_request_leaves_every_listed_snapshot_whole(
     after: bool,
 ) -> None:
     for name, value in s3_server.ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-        monkeypatch.setitem(program.ENVIRONMENT, name, value)
+        program.set_variable(monkeypatch, name, value)
     for name in s3_server.FOREIGN:
         monkeypatch.delenv(name, raising=False)
     address = f"s3://{s3_server.make_bucket(server)}/blocks"

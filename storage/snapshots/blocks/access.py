@@ -11,6 +11,19 @@ from junmai_svc.storage.snapshots.blocks.sealing import Seal
 from junmai_svc.storage.snapshots.cache import StoreCache
 
 
+def get_map(backend: Backend, name: str) -> bytes:
+    """Return the bytes of a map from the store itself, never from a cache.
+
+    Raises:
+        IntegrityError: it is gone.
+        JunmaiError: the store can't be read.
+    """
+    try:
+        return backend.get(map_object(name), LARGEST_MAP)
+    except NotFoundError as error:
+        raise IntegrityError(f"Map {name} in {backend.url} is gone", "Check the store.") from error
+
+
 class BlockAccess:
     """Blocks in a backend, sealed by a seal, with a cache on this machine."""
 
@@ -22,18 +35,8 @@ class BlockAccess:
         self.cache = cache
 
     def get_map(self, name: str) -> bytes:
-        """Return the bytes of a map from the store itself, never from the cache.
-
-        Raises:
-            IntegrityError: it is gone.
-            JunmaiError: the store can't be read.
-        """
-        try:
-            return self.backend.get(map_object(name), LARGEST_MAP)
-        except NotFoundError as error:
-            raise IntegrityError(
-                f"Map {name} in {self.backend.url} is gone", "Check the store."
-            ) from error
+        """Return the bytes of a map; see `get_map`."""
+        return get_map(self.backend, name)
 
     def map(self, name: str, content: bytes | None = None) -> ImageMap:
         """Return a map from the store itself, never from the cache.

@@ -16,16 +16,17 @@ from collections import defaultdict
 from collections.abc import Collection, Container, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 
 from junmai_svc.storage.backends.base import Backend, RetainedError, Stat
-from junmai_svc.storage.errors import IntegrityError, JunmaiError, NotFoundError
+from junmai_svc.storage.errors import IntegrityError, JunmaiError
+from junmai_svc.storage.snapshots.blocks.access import get_map
 from junmai_svc.storage.snapshots.blocks.committing import ConflictError, switch_map
 from junmai_svc.storage.snapshots.blocks.digesting import BLOCK_BYTES
 from junmai_svc.storage.snapshots.blocks.distrusting import distrusted_packs
 from junmai_svc.storage.snapshots.blocks.fetching import fetch_frames
 from junmai_svc.storage.snapshots.blocks.frames import FRAME_BLOCKS
-from junmai_svc.storage.snapshots.blocks.map_format import LARGEST_MAP
 from junmai_svc.storage.snapshots.blocks.maps import ImageMap, MapReader, encode_map
 from junmai_svc.storage.snapshots.blocks.packing import Packing
 from junmai_svc.storage.snapshots.blocks.packs import Pack, PackRef, ReadRange
@@ -239,9 +240,8 @@ class Maps:
     """The maps that a survey found, read one at a time."""
 
     def __init__(self, backend: Backend, seal: Seal, found: Survey) -> None:
-        self._backend = backend
         self._found = found
-        self._reader = MapReader(self._get, seal)
+        self._reader = MapReader(partial(get_map, backend), seal)
 
     def names(self) -> list[str]:
         """Return the names of those that there are, those that build on the same one together.
@@ -265,14 +265,6 @@ class Maps:
             JunmaiError: the store can't be read.
         """
         return self._reader.read(name)
-
-    def _get(self, name: str) -> bytes:
-        try:
-            return self._backend.get(map_object(name), LARGEST_MAP)
-        except NotFoundError as error:
-            raise IntegrityError(
-                f"Map {name} in {self._backend.url} is gone", "Check the store."
-            ) from error
 
 
 def read_blocks(
